@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstring>
 
 #include "wire/chars.h"
@@ -345,14 +346,14 @@ Parse status_line(Reader& r, ResponseHead& out) {
     return r.crlf("control character in the status line");
 }
 
-// need_more and done both end here: neither may have let the head grow past its bound.
+// A head is looked for in the first header_bytes_max bytes only, so the answer does not depend on how much came behind it.
+Reader reader(std::string_view bytes, BadHead& bad, bool response) {
+    return {bytes.data(), bytes.data() + std::min(bytes.size(), limits::header_bytes_max), bytes.data(), bad, response};
+}
+
 Parse bound(Reader& r, Parse result, uint32_t& head_bytes) {
-    const size_t used = static_cast<size_t>((result == Parse::need_more ? r.end : r.p) - r.begin);
-    if (result == Parse::need_more && used >= limits::header_bytes_max) return r.fail(431, "head too large");
-    if (result == Parse::done) {
-        if (used > limits::header_bytes_max) return r.fail(431, "head too large");
-        head_bytes = static_cast<uint32_t>(used);
-    }
+    if (result == Parse::done) head_bytes = static_cast<uint32_t>(r.p - r.begin);
+    if (result == Parse::need_more && static_cast<size_t>(r.end - r.begin) == limits::header_bytes_max) return r.fail(431, "head too large");
     return result;
 }
 
@@ -390,7 +391,7 @@ bool worth_parsing(std::string_view bytes, HeadCursor& cursor) {
 }  // namespace
 
 Parse parse_request_head(std::string_view bytes, HeaderSpace& space, RequestHead& out, BadHead& bad) {
-    Reader r{bytes.data(), bytes.data() + bytes.size(), bytes.data(), bad};
+    Reader r = reader(bytes, bad, false);
     out = {};
     return bound(r, request(r, space, out), out.head_bytes);
 }
@@ -402,7 +403,7 @@ Parse parse_request_head(std::string_view bytes, HeaderSpace& space, RequestHead
 }
 
 Parse parse_response_head(std::string_view bytes, bool head_request, HeaderSpace& space, ResponseHead& out, BadHead& bad) {
-    Reader r{bytes.data(), bytes.data() + bytes.size(), bytes.data(), bad, true};
+    Reader r = reader(bytes, bad, true);
     out = {};
     return bound(r, response(r, head_request, space, out), out.head_bytes);
 }
