@@ -1,5 +1,8 @@
 # weir_folder(name [DEPS folder...] [LIBS lib...]): one static library per folder of src/, its *_test.cc as one
 # gtest binary <name>_test, each *_fuzz.cc as a fuzzer (tests/support/fuzz_main.cc drives it under gcc).
+# `weir_tests` builds all test binaries, `weir_fuzzers` all fuzzers (which a plain build leaves out).
+add_custom_target(weir_tests)
+add_custom_target(weir_fuzzers)
 function(weir_folder name)
   cmake_parse_arguments(ARG "" "" "DEPS;LIBS" ${ARGN})
   file(GLOB_RECURSE all CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cc)
@@ -27,6 +30,7 @@ function(weir_folder name)
     target_include_directories(${name}_test PRIVATE ${CMAKE_SOURCE_DIR})
     target_link_libraries(${name}_test PRIVATE weir_${name} GTest::gmock_main)
     target_compile_definitions(${name}_test PRIVATE WEIR_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+    add_dependencies(weir_tests ${name}_test)
     add_test(NAME ${name} COMMAND ${name}_test)
     set_tests_properties(${name} PROPERTIES LABELS unit)
   endif()
@@ -40,7 +44,8 @@ endfunction()
 
 # A fuzzer exports LLVMFuzzerTestOneInput. With clang it is linked with libFuzzer (preset fuzz), with gcc with our own driver.
 function(weir_fuzzer name file lib)
-  add_executable(${name} ${file})
+  add_executable(${name} EXCLUDE_FROM_ALL ${file})
+  add_dependencies(weir_fuzzers ${name})
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE ${lib})
   if(WEIR_FUZZ AND CMAKE_CXX_COMPILER_ID MATCHES Clang)
