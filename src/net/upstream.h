@@ -1,0 +1,99 @@
+// One request in flight to a worker, over HTTP/1 or HTTP/2; and the per-core pool its connections come from.
+#pragma once
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "net/core.h"
+#include "net/transport.h"
+#include "wire/http1.h"
+
+namespace weir {
+
+class Resolver;    // net/resolver.h
+class TlsClient;   // net/tls.h: certificates, CA list, verification for connections to workers
+
+// Where a worker listens. Immutable; outlives every request to it (owned by the fleet's snapshot).
+struct Target {
+    std::string host;              // name or address literal without brackets; for Host and SNI
+    uint16_t port = 0;
+    std::string unix_path;         // not empty: a unix socket, host is only a name
+    bool tls = false;
+    enum class Http : uint8_t { one, two_prior, two_alpn } http = Http::one;
+    std::string authority;         // what goes into Host
+    uint32_t slot = 0;             // index of the worker's idle list in every core's pool
+    const TlsClient* tls_client = nullptr;
+};
+
+struct UpstreamLimits {            // milliseconds, 0 = none
+    uint64_t connect_ms = 10'000;
+    uint64_t first_byte_ms = 0;    // request sent to response head
+    uint64_t idle_ms = 0;          // between reads of the body
+    uint64_t total_ms = 0;
+    uint64_t pool_idle_ms = 3'000; // below the keep-alive of vLLM and SGLang (5 s)
+};
+
+struct UpstreamRequest {
+    std::string_view method, path; // path with query
+    std::string_view lines;        // end-to-end fields "name: value\r\n"..., without host and framing
+    std::span<const iovec> body;   // whole body
+};
+
+// Bytes of a response body. `bytes` are valid until the next co_await of this core.
+struct Piece {
+    std::string_view bytes;
+    bool end = false;              // the body is complete
+};
+
+class Upstream {                   // destruction = cancel: HTTP/1 closes the connection, HTTP/2 resets the stream
+public:
+    virtual ~Upstream() = default;
+    // False: broken before or while sending; see bytes_accepted(). A body that does not fit the socket at once goes on by itself.
+    virtual bool send(const UpstreamRequest&) = 0;
+    // True once the worker may have processed any of it: then the request is not sent again elsewhere.
+    virtual bool bytes_accepted() const = 0;
+    // The final response head (1xx skipped). Views are valid until the next co_await. Failure codes: reset_before_byte,
+    // first_byte_timeout, engine_garbage.
+    virtual Task<Result<void>> read_head(ResponseHead& out) = 0;
+    // The body. After read_head, pieces already here come without waiting: call ready() until it is false, then co_await next().
+    // Failure codes: incomplete (closed early), engine_garbage (bad framing), deadline (idle_ms passed; may be called again).
+    virtual bool ready(Piece& out) = 0;
+    virtual Task<Result<Piece>> next() = 0;
+    // Pieces keep HTTP/1 chunk framing (only with BodyKind::chunked, only asked for before the first piece).
+    virtual bool set_framed(bool) { return false; }
+    virtual bool between_chunks() const { return true; }   // framed: the bytes so far end at a chunk boundary
+    // The deadline of the next await: read_head and next() fail with first_byte_timeout / deadline after it.
+    virtual void deadline_in(uint64_t ms) = 0;
+};
+
+// Connections of one core to all workers. Idle ones are kept per slot, newest first.
+class ClientPool {
+public:
+    ClientPool(Core& core, Resolver& resolver, const UpstreamLimits& limits);
+    ~ClientPool();
+    // A pooled connection that is certainly alive, or null: then co_await open(). Never waits.
+    std::unique_ptr<Upstream> take(const Target&);
+    Task<Result<std::unique_ptr<Upstream>>> open(const Target&);
+    void forget(uint32_t slot);                            // a worker left: its idle connections close
+    size_t idle() const { return idle_; }
+    const UpstreamLimits& limits() const { return limits_; }
+
+    // For Upstream implementations:
+    void put_back(const Target&, std::unique_ptr<Transport>);
+
+private:
+    struct Idle { std::unique_ptr<Transport> transport; uint64_t since_ms; };
+    struct Sweep : Timer { ClientPool* pool; };
+    void sweep();
+    Core& core_;
+    Resolver& resolver_;
+    UpstreamLimits limits_;
+    std::vector<std::vector<Idle>> slots_;
+    size_t idle_ = 0;
+    Sweep sweep_;
+};
+
+}  // namespace weir

@@ -1,0 +1,50 @@
+#include <bit>
+
+#include "base/assert.h"
+#include "policy/policy.h"
+
+namespace weir {
+namespace {
+constexpr PolicyRow rows[] = {
+    {"round_robin", make_round_robin, "each worker in turn, over all cores"},
+    {"random", make_random, "any worker, evenly"},
+    {"power_of_two", make_power_of_two, "the less loaded of two workers drawn at random"},
+};
+
+bool same_name(std::string_view a, std::string_view b) {
+    if (a.size() != b.size()) return false;
+    for (size_t i = 0; i < a.size(); i++)
+        if (a[i] != b[i] && !(a[i] == '-' && b[i] == '_')) return false;
+    return true;
+}
+}  // namespace
+
+std::span<const PolicyRow> policy_table() { return rows; }
+
+const PolicyRow* find_policy(std::string_view name) {
+    for (auto& row : rows)
+        if (same_name(name, row.name)) return &row;
+    return nullptr;
+}
+
+uint32_t eligible_count(const Slate& slate) {
+    uint32_t n = 0;
+    for (size_t word = 0; word * 64 < slate.ranks.size(); word++) n += static_cast<uint32_t>(std::popcount(slate.eligible[word]));
+    return n;
+}
+
+uint32_t nth_eligible(const Slate& slate, uint32_t n) {
+    for (size_t word = 0; word * 64 < slate.ranks.size(); word++) {
+        uint64_t bits = slate.eligible[word];
+        uint32_t here = static_cast<uint32_t>(std::popcount(bits));
+        if (n >= here) {
+            n -= here;
+            continue;
+        }
+        while (n--) bits &= bits - 1;
+        return static_cast<uint32_t>(word * 64) + static_cast<uint32_t>(std::countr_zero(bits));
+    }
+    ASSERT(!"fewer eligible ranks than asked for");
+}
+
+}  // namespace weir
