@@ -1,0 +1,146 @@
+// Every metric of weir, once: the row from which come its id, its text on /metrics, docs/metrics.md and the golden pages.
+// A series appears on the page when the thing it counts first happens, or is first set.
+#pragma once
+
+// M(id, kind, unit, buckets, labels, names, help)
+//   kind     counter | gauge (added and subtracted) | histogram | level (a gauge that is set) | reading (a counter that is set)
+//   unit     one | ns: kept in nanoseconds, printed in seconds
+//   buckets  none, or a row of bucket_list (metric_buckets.cc)
+//   labels   comma separated, in the order in which Metrics::series() takes their values
+//   names    space separated; "~" stands for --metrics-prefix and "_"
+// clang-format off
+#define WEIR_METRICS(M) \
+    /* ---- names of Dynamo's frontend, and the four of its component summary ---- */ \
+    M(requests, counter, one, none, "endpoint,error_type,model,request_type,status", "~requests_total ~request_total", \
+      "Inference requests that have ended, by how they ended") \
+    M(requests_started, counter, one, none, "endpoint,model,request_type", "~requests_started_total", \
+      "Inference requests taken up") \
+    M(requests_inflight, gauge, one, none, "model", "~inflight_requests ~active_requests", \
+      "Inference requests taken up and not yet ended") \
+    M(requests_queued, gauge, one, none, "model", "~queued_requests", \
+      "Inference requests whose answer has not begun") \
+    M(disconnected_clients, gauge, one, none, "", "~disconnected_clients", \
+      "Clients that left before their answer ended; only grows") \
+    M(request_seconds, histogram, ns, request_s, "model", "~request_duration_seconds", \
+      "Time from taking up an inference request to its end") \
+    M(ttft_seconds, histogram, ns, ttft_s, "model", "~time_to_first_token_seconds", \
+      "Time from taking up an inference request to the first part of its answer") \
+    M(itl_seconds, histogram, ns, itl_s, "model", "~inter_token_latency_seconds", \
+      "Time between tokens of a streamed answer; events of several tokens share their gap") \
+    M(input_tokens, histogram, one, input_tokens, "model", "~input_sequence_tokens", \
+      "Prompt length in tokens, as the engine counted it") \
+    M(output_tokens, histogram, one, output_tokens, "model", "~output_sequence_tokens", \
+      "Answer length in tokens") \
+    M(cached_tokens, histogram, one, input_tokens, "model", "~cached_tokens", \
+      "Prompt tokens that the engine took from its prefix cache") \
+    M(output_tokens_total, counter, one, none, "model", "~output_tokens_total", \
+      "Tokens generated") \
+    M(tokens, counter, one, none, "model,token_type", "~tokens_total", \
+      "Tokens processed: input and output") \
+    M(model_cancellations, counter, one, none, "endpoint,model,request_type", "~model_cancellation_total", \
+      "Inference requests that ended because their client left") \
+    M(model_rejections, counter, one, none, "endpoint,model", "~model_rejection_total", \
+      "Inference requests turned away because a queue, budget or rate was exhausted") \
+    M(model_ready, level, one, none, "model", "~model_ready", \
+      "1 when a worker can serve the model now") \
+    M(model_context, level, one, none, "model", "~model_context_length", \
+      "Context length in tokens that a worker of the model states") \
+    M(model_block, level, one, none, "model", "~model_kv_cache_block_size", \
+      "KV cache block in tokens that a worker of the model states") \
+    M(model_kv_blocks, level, one, none, "model", "~model_total_kv_blocks", \
+      "KV cache blocks that a worker of the model states") \
+    M(model_seqs, level, one, none, "model", "~model_max_num_seqs", \
+      "Sequences at once that a worker of the model states") \
+    M(model_batch_tokens, level, one, none, "model", "~model_max_num_batched_tokens", \
+      "Tokens in a batch that a worker of the model states") \
+    M(core_stalls, counter, one, none, "", "~event_loop_stall_total weir_core_stalls_total", \
+      "Turns of a core's loop that took longer than 5 ms") \
+    /* ---- names of SMG ---- */ \
+    M(http_requests, counter, one, none, "method,path", "smg_http_requests_total", \
+      "HTTP requests, by method and route") \
+    M(http_responses, counter, one, none, "path,status_code,error_code", "smg_http_responses_total", \
+      "HTTP answers, by route, status and the error code in their body") \
+    M(http_seconds, histogram, ns, duration_s, "method,path", "smg_http_request_duration_seconds", \
+      "Time from the first byte of a request to the end of its answer") \
+    M(http_connections, gauge, one, none, "", "smg_http_connections_active", \
+      "Client connections open") \
+    M(router_requests, counter, one, none, "router_type,backend_type,connection_mode,model,endpoint,streaming", "smg_router_requests_total", \
+      "Inference requests given to routing") \
+    M(router_seconds, histogram, ns, duration_s, "router_type,backend_type,connection_mode,model,endpoint", "smg_router_request_duration_seconds", \
+      "Time from taking up an inference request to its end, for those that reached a worker") \
+    M(router_errors, counter, one, none, "router_type,backend_type,connection_mode,model,endpoint,error_type", "smg_router_request_errors_total", \
+      "Inference requests that failed, by what failed") \
+    M(router_ttft_seconds, histogram, ns, duration_s, "router_type,backend_type,model,endpoint", "smg_router_ttft_seconds", \
+      "Time to the first part of a streamed answer") \
+    M(router_tpot_seconds, histogram, ns, duration_s, "router_type,backend_type,model,endpoint", "smg_router_tpot_seconds", \
+      "Mean time per token of a streamed answer after its first") \
+    M(router_generation_seconds, histogram, ns, duration_s, "router_type,backend_type,model,endpoint", "smg_router_generation_duration_seconds", \
+      "Time from taking up a streamed request to the end of its answer") \
+    M(router_tokens, counter, one, none, "router_type,backend_type,model,endpoint,token_type", "smg_router_tokens_total", \
+      "Tokens processed: input and output") \
+    M(upstream_responses, counter, one, none, "router_type,status_code,error_code", "smg_router_upstream_responses_total", \
+      "Answers of workers, each attempt counted; the error code is the gateway's own") \
+    M(worker_pool_size, level, one, none, "worker_type,connection_mode,model", "smg_worker_pool_size", \
+      "Workers known, by model") \
+    M(worker_active, level, one, none, "worker", "smg_worker_requests_active", \
+      "Requests at a worker now, over all cores") \
+    M(worker_health, level, one, none, "worker", "smg_worker_health", \
+      "1 when the worker may be picked, 0 when it is out") \
+    M(worker_requests, counter, one, none, "model,worker", "smg_worker_requests_total", \
+      "Requests sent to a worker, each attempt counted") \
+    M(worker_selections, counter, one, none, "worker_type,connection_mode,model,policy", "smg_worker_selection_total", \
+      "Picks, by policy") \
+    M(worker_errors, counter, one, none, "worker_type,connection_mode,error_type", "smg_worker_errors_total", \
+      "Attempts that failed at a worker") \
+    M(worker_retries, counter, one, none, "worker_type,endpoint", "smg_worker_retries_total", \
+      "Attempts after the first") \
+    M(worker_retries_exhausted, counter, one, none, "worker_type,endpoint", "smg_worker_retries_exhausted_total", \
+      "Requests that failed after the last attempt they were allowed") \
+    M(retry_backoff_seconds, histogram, ns, backoff_s, "attempt", "smg_worker_retry_backoff_seconds", \
+      "Wait before an attempt after the first") \
+    M(health_checks, counter, one, none, "worker_type,result", "smg_worker_health_checks_total", \
+      "Health checks of workers, by result") \
+    M(log_dropped, level, one, none, "sink", "smg_log_dropped_lines", \
+      "Log lines dropped because the writer fell behind; only grows") \
+    /* ---- weir's own ---- */ \
+    M(overhead_seconds, histogram, ns, overhead_s, "plan", "weir_gateway_overhead_seconds", \
+      "Time of a request spent inside the gateway: its duration less the waits for the client and the worker") \
+    M(core_tick_seconds, histogram, ns, tick_s, "core", "weir_core_tick_seconds", \
+      "Time of one turn of a core's loop, its wait left out") \
+    M(core_streams, gauge, one, none, "core", "weir_core_streams", \
+      "Requests under way on a core") \
+    M(upstream_connects, counter, one, none, "result", "weir_upstream_connects_total", \
+      "Connections opened to workers, by result") \
+    M(upstream_connections, gauge, one, none, "state", "weir_upstream_connections", \
+      "Connections to workers: busy and idle") \
+    M(items_dropped, counter, one, none, "kind", "weir_items_dropped_total", \
+      "Parts of engine answers that the client's dialect cannot carry") \
+    M(exceptions, counter, one, none, "", "weir_exceptions_total", \
+      "Exceptions caught at the edge of a request and answered 500") \
+    M(load_drift, level, one, none, "", "weir_load_drift", \
+      "Requests booked on workers less requests under way; 0 when idle, else a defect") \
+    M(budget_used, level, one, none, "budget", "weir_budget_used_bytes", \
+      "Bytes taken from a memory budget") \
+    M(budget_limit, level, one, none, "budget", "weir_budget_limit_bytes", \
+      "Size of a memory budget") \
+    M(budget_refused, reading, one, none, "budget", "weir_budget_refused_total", \
+      "Times a memory budget was exhausted") \
+    M(series_capped, counter, one, none, "metric", "weir_metric_series_capped_total", \
+      "Label sets that were folded into the row other because a metric had too many") \
+    M(build_info, level, one, none, "version,revision,compiler", "weir_build_info", \
+      "Always 1; the labels say what runs") \
+    M(process_cpu, reading, one, none, "", "process_cpu_seconds_total", \
+      "Processor time of the process, user and system") \
+    M(process_fds, level, one, none, "", "process_open_fds", \
+      "File descriptors open") \
+    M(process_fds_max, level, one, none, "", "process_max_fds", \
+      "File descriptors allowed") \
+    M(process_rss, level, one, none, "", "process_resident_memory_bytes", \
+      "Resident memory") \
+    M(process_vm, level, one, none, "", "process_virtual_memory_bytes", \
+      "Virtual memory") \
+    M(process_start, level, one, none, "", "process_start_time_seconds", \
+      "Start of the process, seconds since 1970") \
+    M(process_threads, level, one, none, "", "process_threads", \
+      "Threads of the process")
+// clang-format on
