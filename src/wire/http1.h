@@ -104,6 +104,7 @@ public:
     bool done() const { return state_ == State::done; }
     bool bad() const { return state_ == State::bad; }
     const char* why() const { return why_; }              // static text; "" unless bad
+    bool between_chunks() const { return state_ == State::size_first || state_ == State::done; }   // no chunk is open
     bool has_trailers() const { return has_trailers_; }   // at least one trailer field was seen (they are checked and skipped)
 
 private:
