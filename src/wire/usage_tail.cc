@@ -1,0 +1,140 @@
+#include "wire/usage_tail.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "wire/chars.h"
+
+namespace weir {
+namespace {
+
+constexpr std::string_view needle = "\"usage\"";
+
+// Position of the needle, npos if it is not wholly in `text`. Looks for its first two bytes, sixteen at a time.
+size_t find_needle(std::string_view text) {
+    const char *begin = text.data(), *p = begin, *end = p + text.size();
+#if defined(__SSE2__)
+    const __m128i first = _mm_set1_epi8(needle[0]), second = _mm_set1_epi8(needle[1]);
+    for (; end - p >= 17; p += 16) {
+        const __m128i a = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)), b = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 1));
+        auto mask = static_cast<unsigned>(_mm_movemask_epi8(_mm_and_si128(_mm_cmpeq_epi8(a, first), _mm_cmpeq_epi8(b, second))));
+        for (; mask != 0; mask &= mask - 1) {
+            const size_t at = static_cast<size_t>(p - begin) + static_cast<size_t>(std::countr_zero(mask));
+            if (text.substr(at, needle.size()) == needle) return at;
+        }
+    }
+#endif
+    return text.find(needle, static_cast<size_t>(p - begin));
+}
+
+size_t skip_blanks(std::string_view text, size_t at) {
+    while (at < text.size() && (chars::is_blank(text[at]) || text[at] == '\n' || text[at] == '\r')) ++at;
+    return at;
+}
+
+struct Name { std::string_view key; uint32_t Usage::*field; };
+constexpr Name names[] = {
+    {"prompt_tokens", &Usage::prompt}, {"completion_tokens", &Usage::completion}, {"cached_tokens", &Usage::cached},
+    {"reasoning_tokens", &Usage::reasoning}, {"input_tokens", &Usage::prompt}, {"output_tokens", &Usage::completion},
+    {"cache_read_input_tokens", &Usage::cached}, {"accepted_prediction_tokens", &Usage::accepted_spec},
+};
+
+void take(Usage& usage, std::string_view key, uint64_t number) {
+    for (const Name& name : names) {
+        if (name.key != key) continue;
+        usage.*name.field = static_cast<uint32_t>(std::min<uint64_t>(number, UINT32_MAX));
+        if (name.field == &Usage::cached) usage.has_cached = true;
+        if (name.field == &Usage::reasoning) usage.has_reasoning = true;
+        return;
+    }
+}
+
+}  // namespace
+
+bool read_usage(std::string_view text, Usage& out) {
+    Usage found;
+    std::string_view key;
+    int depth = 0;
+    for (size_t i = 0; i < text.size();) {
+        const char c = text[i];
+        if (c == '{' || c == '[') {
+            ++depth, ++i;
+        } else if (c == '}' || c == ']') {
+            ++i;
+            if (--depth > 0) continue;
+            found.from_engine = true;
+            out = found;
+            return true;
+        } else if (c == '"') {
+            const size_t from = ++i;
+            while (i < text.size() && text[i] != '"') i += text[i] == '\\' ? 2 : 1;
+            if (i >= text.size()) return false;
+            key = text.substr(from, i++ - from);
+        } else if (chars::is(c, chars::digit)) {
+            uint64_t number = 0;
+            for (; i < text.size() && chars::is(text[i], chars::digit); ++i) number = std::min<uint64_t>(number * 10 + static_cast<uint64_t>(text[i] - '0'), UINT32_MAX);
+            if (i == text.size()) return false;   // more digits may come
+            take(found, key, number);
+            key = {};
+        } else {
+            if (c == ',') key = {};
+            ++i;
+        }
+    }
+    return false;
+}
+
+bool UsageTail::try_object(std::string_view text) {
+    size_t at = skip_blanks(text, 0);
+    if (at == text.size()) return false;
+    if (text[at] != ':') return true;
+    at = skip_blanks(text, at + 1);
+    if (at == text.size()) return false;
+    return text[at] != '{' || read_usage(text.substr(at), usage_);   // null: nothing new
+}
+
+void UsageTail::hold_on(std::string_view piece) {
+    const bool may_end = held_.size() < 64 || piece.find('}') != std::string_view::npos;   // else trying again cannot help
+    held_.append(piece.substr(0, held_max - std::min(held_max, held_.size())));
+    if ((may_end && try_object(held_)) || held_.size() >= held_max) {
+        std::string().swap(held_);
+        holding_ = false;
+    }
+}
+
+void UsageTail::scan(std::string_view piece) {
+    for (size_t at = find_needle(piece); at != std::string_view::npos; at = find_needle(piece)) {
+        piece.remove_prefix(at + needle.size());
+        if (!try_object(piece)) {
+            holding_ = true;
+            held_.clear();
+            return hold_on(piece);
+        }
+    }
+    matched_ = 0;
+    for (size_t n = std::min(piece.size(), needle.size() - 1); n > 0 && matched_ == 0; --n)
+        if (piece.substr(piece.size() - n) == needle.substr(0, n)) matched_ = static_cast<uint8_t>(n);
+}
+
+void UsageTail::feed(std::string_view piece) {
+    if (piece.empty()) return;
+    if (holding_) {
+        hold_on(piece);
+        if (holding_) return;
+    } else if (matched_ > 0) {
+        const std::string_view rest = needle.substr(matched_);
+        const size_t n = std::min(rest.size(), piece.size());
+        if (piece.substr(0, n) == rest.substr(0, n)) {
+            matched_ = static_cast<uint8_t>(matched_ + n);
+            if (n < rest.size()) return;
+            matched_ = 0;
+            holding_ = true;
+            hold_on(piece.substr(n));
+            if (holding_) return;
+        }
+        matched_ = 0;
+    }
+    scan(piece);
+}
+
+}  // namespace weir
