@@ -1,4 +1,4 @@
-# Tests that are more than one folder's unit tests. Labels: unit, golden, sim, e2e, fuzz, doc, slow (see tools/test_driver.py).
+# Tests that are more than one folder's unit tests. Labels: tidy, sim, e2e, fuzz, doc, slow (tools/test_driver.py picks by them).
 if(NOT WEIR_TESTS)
   return()
 endif()
@@ -7,3 +7,18 @@ find_package(Python3 REQUIRED COMPONENTS Interpreter)
 add_test(NAME tidy COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tools/tidy.py ${CMAKE_SOURCE_DIR})
 add_test(NAME tidy_self COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tools/tidy_test.py)
 set_tests_properties(tidy tidy_self PROPERTIES LABELS tidy)
+
+# End to end: the real binary between clients and workers that a test scripts.
+if(TARGET weir)
+  file(GLOB e2e CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/e2e/*_test.py)
+  foreach(file ${e2e})
+    get_filename_component(name ${file} NAME_WE)
+    string(REGEX REPLACE "_test$" "" name ${name})
+    add_test(NAME e2e_${name} COMMAND ${Python3_EXECUTABLE} -B ${file})
+    set_tests_properties(e2e_${name} PROPERTIES LABELS e2e TIMEOUT 270 SKIP_RETURN_CODE 77
+                         ENVIRONMENT "WEIR_BIN=$<TARGET_FILE:weir>")
+  endforeach()
+  if(TEST e2e_churn)
+    set_tests_properties(e2e_churn PROPERTIES LABELS "e2e;slow")
+  endif()
+endif()
