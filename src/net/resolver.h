@@ -21,10 +21,15 @@ Result<Address> unix_address(const std::string& path);
 
 class Resolver {
 public:
-    explicit Resolver(Core&);
+    // `servers`: "address:port,..." instead of those in /etc/resolv.conf (tests).
+    explicit Resolver(Core&, std::string servers = {});
     ~Resolver();
-    // At least one address, order as the resolver gave it (rotated by the caller). Literals, localhost without DNS. connect_failed when unknown.
+    // At least one address, in RFC 6724 order. Literals and localhost need no DNS; /etc/hosts comes before it. An answer is kept for
+    // its TTL (1 s to 60 s, a refusal 1 s) and asked for again before it is used later; equal look-ups under way share one query.
+    // connect_failed when unknown or after timeout_ms (0: none beyond the resolver's own).
     Task<Result<std::vector<Address>>> resolve(std::string host, uint16_t port, uint64_t timeout_ms);
+    size_t cached() const;         // names kept, at most limits::dns_names_max
+    uint64_t queries() const;      // look-ups that went to c-ares
 
 private:
     struct Impl;
