@@ -25,6 +25,7 @@ struct FailureBody {
     Code code = Code::internal;
     std::string message;           // may be shown to a client: our own words, field names, model names they sent
     std::string param;             // the request field at fault, dotted path; empty when there is none
+    std::string reason;            // finer than code, for dialects that name it ("empty_array"); may be empty
     std::string detail;            // for the log only: addresses, library texts
     uint32_t retry_after_s = 0;    // 0: none
     int upstream_status = 0;       // engine_status: what the engine answered
@@ -95,3 +96,11 @@ private:
     decl = *std::move(tmp)
 #define TRY(decl, expr) WEIR_TRY_(WEIR_CAT(try_, __LINE__), decl, expr, return)
 #define CO_TRY(decl, expr) WEIR_TRY_(WEIR_CAT(try_, __LINE__), decl, expr, co_return)
+// The same for a Result<void>: leave with its failure, or go on.
+#define WEIR_TRY_OK_(tmp, expr, ret) \
+    do {                             \
+        auto tmp = (expr);           \
+        if (!tmp) ret std::move(tmp).error(); \
+    } while (0)
+#define TRY_OK(expr) WEIR_TRY_OK_(WEIR_CAT(try_, __LINE__), expr, return)
+#define CO_TRY_OK(expr) WEIR_TRY_OK_(WEIR_CAT(try_, __LINE__), expr, co_return)

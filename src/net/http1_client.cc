@@ -27,7 +27,7 @@ public:
     bool send(const UpstreamRequest& r) override {
         std::string& out = Core::here().write_buffer();
         out.clear();
-        out.append(r.method).append(" ").append(r.path).append(" HTTP/1.1\r\nhost: ").append(target_.authority).append("\r\n");
+        out.append(r.method).append(" ").append(target_.path_prefix).append(r.path).append(" HTTP/1.1\r\nhost: ").append(target_.authority).append("\r\n");
         out.append(r.lines);
         size_t body = 0;
         for (auto& b : r.body) body += b.iov_len;

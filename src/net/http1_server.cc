@@ -14,6 +14,7 @@ namespace {
 constexpr uint64_t budget_wait_ms = 10'000, budget_poll_ms = 20, linger_ms = 1'000;
 constexpr size_t linger_bytes_max = 1024 * 1024;
 thread_local HeaderSpace header_space;
+thread_local HttpDate http_date;
 
 class Http1Exchange final : public HttpExchange {
 public:
@@ -127,7 +128,7 @@ public:
         out.clear();
         append_status_line(out, reply.status);
         out.append(reply.lines);
-        if (!reply.has_date) append_header(out, "date", http_date(Core::here().clock().wall()));
+        if (!reply.has_date) append_header(out, "date", http_date.at(Core::here().clock().wall()));
         chunked_ = false;
         if (reply.length >= 0) {
             if (!bodiless) {
@@ -270,7 +271,7 @@ void refuse(Http1Exchange& x, Transport& t, HttpService& service, int status, st
     service.refuse(status, why, lines, body);
     append_status_line(out, status);
     out.append(lines);
-    append_header(out, "date", http_date(Core::here().clock().wall()));
+    append_header(out, "date", http_date.at(Core::here().clock().wall()));
     append_header(out, "content-length", std::to_string(body.size()));
     out.append("connection: close\r\n\r\n");
     out.append(body);

@@ -24,6 +24,7 @@ struct Target {
     bool tls = false;
     enum class Http : uint8_t { one, two_prior, two_alpn } http = Http::one;
     std::string authority;         // what goes into Host
+    std::string path_prefix;       // before every request path; no slash at its end
     uint32_t slot = 0;             // index of the worker's idle list in every core's pool
     const TlsClient* tls_client = nullptr;
 };

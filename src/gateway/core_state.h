@@ -1,0 +1,37 @@
+// What one data core holds for its requests. Made before the core runs; afterwards only the core's thread touches it, except the atomics.
+#pragma once
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include "fleet/fleet.h"
+#include "net/resolver.h"
+#include "net/upstream.h"
+#include "obs/access_log.h"
+#include "obs/request_metrics.h"
+#include "route/place.h"
+
+namespace weir {
+
+struct CoreState {
+    CoreState(Core& core, const UpstreamLimits& limits, Metrics& all_metrics, AccessLog* access)
+        : core(core), resolver(core), pool(core, resolver, limits), metrics(all_metrics, core.index()),
+          cells(all_metrics.core(core.index())), access(access) {
+        exceptions = all_metrics.series(Metric::exceptions, {});
+        connect_ok = all_metrics.series(Metric::upstream_connects, {"ok"});
+        connect_failed = all_metrics.series(Metric::upstream_connects, {"failed"});
+    }
+    Core& core;
+    Resolver resolver;
+    ClientPool pool;
+    RequestMetrics metrics;
+    CoreMetrics& cells;
+    AccessLog* access;                            // null: no access line
+    Series exceptions, connect_ok, connect_failed;
+    FleetViewRef fleet = std::make_shared<FleetView>();   // swapped between turns
+    route::Scratch scratch;
+    std::string lines;                            // header fields of the answer being begun; never across co_await
+    std::atomic<uint32_t> active{0};              // requests under way; written here, read by anyone
+};
+
+}  // namespace weir

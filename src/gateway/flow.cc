@@ -1,0 +1,184 @@
+#include "gateway/flow.h"
+
+#include "api/decode.h"
+#include "api/error_body.h"
+#include "dispatch/attempt.h"
+#include "dispatch/worker_headers.h"
+#include "gateway/event_path.h"
+#include "gateway/passed_bytes.h"
+#include "obs/log.h"
+#include "prepare/prepare.h"
+#include "route/booking.h"
+#include "wire/http1.h"
+
+namespace weir {
+namespace {
+
+const char* method_name(std::string_view method) {   // static storage, and no label of a stranger's making
+    for (const char* known : {"GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH"})
+        if (method == known) return known;
+    return "OTHER";
+}
+
+}  // namespace
+
+// All that stays of a request while its answer streams; the decoded Call and the body are gone by then.
+struct Flow::Started {
+    std::unique_ptr<Upstream> upstream;
+    Booking booking;
+    dispatch::Relay relay;
+    std::unique_ptr<EventPath> events;       // decode-Event-encode; null: bytes pass untouched
+    PassedBytes passed;
+    Instant deadline = 0;
+};
+
+Task<void> Flow::serve(HttpExchange& http) {
+    CoreState& here = *cores_[Core::here().index()];
+    RequestScope scope(here, http);
+    bool thrown = false;
+    try {
+        co_await answer(http, scope, here);
+    } catch (const std::exception& e) {      // libraries end at their seams; whatever still leaks costs one request, not the process
+        LOG_ERROR(gateway, "exception in a request", {"what", e.what()}, {"request_id", scope.id()});
+        here.cells.add(here.exceptions);
+        thrown = true;
+    }
+    if (thrown) {
+        if (http.begun()) http.abort();
+        else fail(http, scope, Failure(Code::internal, "internal error"));
+    }
+}
+
+Task<void> Flow::answer(HttpExchange& http, RequestScope& scope, CoreState& here) {
+    api::Found found = routes_->find(api::method_of(http.head.method), http.head.path);
+    scope.route_is(method_name(http.head.method), found.row ? found.row->path.data() : "other");
+    name_request(http, scope, here, found.row ? found.row->api : Api::none);
+    if (!found.row || found.row->legs == 0) co_return co_await own_answer(http, scope, here, found);
+    auto started = co_await start(http, scope, here, *found.row);
+    if (!started) co_return fail(http, scope, started.error());
+    co_await stream(http, scope, here, *std::move(started));
+}
+
+// Everything up to the first byte of the worker's answer. Its frame, with the decoded request, is gone when the answer streams.
+Task<Result<Flow::Started>> Flow::start(HttpExchange& http, RequestScope& scope, CoreState& here, const api::Row& row) {
+    Arena arena;
+    Call& call = *arena.make<Call>();
+    std::string content_type(http.head.headers.get("content-type"));   // outlives a body that arrives in pieces
+    CO_TRY_OK(co_await http.read_body(options_.api.body_max));
+    call.doc.body = http.body();
+    call.api = row.api;
+    call.dialect = options_.api.dialect;
+    call.received = http.received;
+    CO_TRY_OK(api::decode_light(options_.api, content_type, call, arena));
+    call.model = arena.copy(call.model);   // the body may move when it is held
+    FleetViewRef fleet = here.fleet;
+    scope.model_is(row.api, call.model, fleet->serving(call.model) != nullptr, call.wants & wants::stream);
+    bool events = options_.path == FlowOptions::Path::events;
+    if (events) CO_TRY_OK(api::decode_full(options_.api, call, arena));
+    Prepared prepared = prepare::run(call, !events);
+
+    Started out;
+    if (options_.total_ms) out.deadline = http.received + options_.total_ms * ns_per_ms;
+    std::string path(http.head.target), lines;
+    dispatch::append_worker_lines(lines, http.head.headers, scope.id());
+    std::string engine_body;
+    if (events) {
+        out.events = std::make_unique<EventPath>(options_.api, call, here.core.clock().wall() / 1'000);
+        out.events->engine_request(call, engine_body);
+    }
+    std::string cors = cors_of(http.head.headers);
+    std::array<WorkerSlot, limits::retries_max> tried;
+    for (unsigned attempt = 1;; attempt++) {
+        CO_TRY(route::Choice choice, route::place(prepared, *fleet, *policy_, {tried.data(), attempt - 1}, here.scratch, here.core.random()));
+        out.booking = Booking(choice.at);
+        scope.outcome().attempt = static_cast<uint8_t>(attempt);
+        scope.picked(*choice.at.worker, policy_name_.c_str());
+        policy_->booked(prepared, choice.at);
+        auto sent = co_await dispatch::send(here.pool, fleet->target(choice.at.worker->slot), http, lines, row.method == api::Method::post ? "POST" : "GET",
+                                            path, engine_body.empty() ? std::string_view{} : std::string_view(engine_body));
+        if (!sent) {
+            here.cells.add(here.connect_failed);
+            scope.attempt_failed(sent.error()->code);
+            LOG_WARN(dispatch, "worker not reached", {"worker", choice.at.worker->url}, {"why", sent.error()->detail}, {"request_id", scope.id()});
+            bool again = sent.error()->code == Code::connect_failed && attempt < options_.connect_attempts_max && choice.candidates > 1;
+            if (!again) co_return std::move(sent).error();
+            tried[attempt - 1] = choice.at.worker->slot;
+            continue;
+        }
+        if (!sent->reused) here.cells.add(here.connect_ok);
+        scope.sent(sent->waited_ns);
+        out.upstream = std::move(sent->upstream);
+        ResponseHead head;
+        out.upstream->deadline_in(options_.first_byte_ms ? options_.first_byte_ms : options_.total_ms);
+        auto got = co_await out.upstream->read_head(head);
+        if (!got) {
+            scope.attempt_failed(got.error()->code);
+            co_return std::move(got).error();
+        }
+        // The commit: nothing of the request is needed any more, it will not be sent again.
+        scope.worker_answered(head.status);
+        scope.outcome().status = head.status;
+        if (head.status >= 400 && options_.api.dialect == Dialect::frontend) {
+            std::string headers;
+            dispatch::append_client_lines(headers, head);
+            co_return co_await engine_error(*out.upstream, head.status, std::move(headers));
+        }
+        if (out.events && head.status < 300) {
+            http.drop_body();
+            co_return out;
+        }
+        out.events.reset();
+        http.drop_body();
+        scope.first_byte();
+        here.lines.clear();
+        bool has_date = dispatch::append_client_lines(here.lines, head);
+        append_own_lines(here.lines, scope, cors);
+        if (options_.api.dialect == Dialect::launch) append_header(here.lines, "x-smg-routed-worker-id", choice.at.worker->url);
+        out.passed.watch(scope);
+        if (!dispatch::begin(out.relay, http, *out.upstream, head, here.lines, has_date, out.passed))
+            co_return Failure(Code::cancelled, "client left");
+        co_return out;
+    }
+}
+
+// The worker refused: its status, fields and body become a failure, which the dialect spells.
+Task<Result<Flow::Started>> Flow::engine_error(Upstream& upstream, int status, std::string headers) {
+    Failure failure(Code::engine_status, "the worker refused the request");
+    failure->upstream_status = status;
+    failure->upstream_headers = std::move(headers);
+    std::string& body = failure->upstream_body;
+    while (body.size() < limits::error_body_max) {
+        auto piece = co_await upstream.next();
+        if (!piece) break;
+        body.append(piece->bytes.substr(0, limits::error_body_max - body.size()));
+        if (piece->end) break;
+    }
+    co_return failure;
+}
+
+Task<void> Flow::stream(HttpExchange& http, RequestScope& scope, CoreState& here, Started s) {
+    if (s.events) co_return co_await stream_events(http, scope, here, s);
+    s.passed.watch(scope);
+    dispatch::RelayRules rules{options_.sse_keepalive_ms, options_.idle_ms, s.deadline};
+    auto done = co_await dispatch::run(s.relay, http, *s.upstream, rules, s.passed);
+    scope.busy(s.relay.busy_ns);
+    s.passed.settle(scope);
+    if (!done) co_return break_off(http, scope, s.relay, done.error());
+    scope.finish(scope.outcome().status >= 400 ? Code::engine_status : Code::ok, Outcome::engine);
+}
+
+// The answer's head is out already: an SSE client hears of the failure in its stream, any other by a broken connection.
+void Flow::break_off(HttpExchange& http, RequestScope& scope, dispatch::Relay& relay, const Failure& failure) {
+    Code code = failure->code == Code::incomplete ? Code::lost_mid_stream : failure->code;
+    scope.finish(code, code == Code::cancelled ? Outcome::client : code == Code::deadline ? Outcome::gateway : Outcome::worker_lost);
+    if (code == Code::cancelled) return;
+    if (!relay.sse || (relay.framed && !relay.between_chunks)) return http.abort();
+    std::string frame;
+    if (!relay.at_boundary) frame.append("\n\n");
+    FailureBody body = *failure;
+    body.code = code;
+    api::append_error_frame(options_.api, body, frame);
+    dispatch::insert(relay, http, frame, true);
+}
+
+}  // namespace weir

@@ -1,0 +1,62 @@
+// The path of a request, one line a stage. The HttpService of the data plane; immutable after make, shared by all cores.
+#pragma once
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "api/answers.h"
+#include "api/table.h"
+#include "dispatch/relay.h"
+#include "gateway/core_state.h"
+#include "gateway/request_scope.h"
+#include "net/exchange.h"
+#include "policy/policy.h"
+
+namespace weir {
+
+struct FlowOptions {
+    api::Options api;
+    std::vector<std::string> request_id_headers;          // lower case, first match wins
+    std::vector<std::string> cors_origins;                // empty: no CORS; "*": any
+    uint64_t sse_keepalive_ms = 0, first_byte_ms = 0, idle_ms = 0, total_ms = 0;   // 0: none
+    enum class Path : uint8_t { automatic, forward, events } path = Path::automatic;
+    unsigned connect_attempts_max = 3;                    // workers tried while nothing was sent
+};
+
+class Flow final : public HttpService {
+public:
+    Flow(FlowOptions options, std::shared_ptr<const api::Routes> routes, std::shared_ptr<Policy> policy, std::string policy_name,
+         Metrics& metrics, const std::atomic<bool>& draining)
+        : options_(std::move(options)), routes_(std::move(routes)), policy_(std::move(policy)), policy_name_(std::move(policy_name)),
+          metrics_(metrics), draining_(draining) {}
+    void add_core(CoreState* state) { cores_.push_back(state); }   // in core order, before requests come
+
+    Task<void> serve(HttpExchange& http) override;
+    void refuse(int status, std::string_view why, std::string& lines, std::string& body) override;
+
+private:
+    struct Started;   // what survives the commit
+    Task<void> answer(HttpExchange&, RequestScope&, CoreState&);
+    Task<Result<Started>> start(HttpExchange&, RequestScope&, CoreState&, const api::Row&);
+    Task<void> stream(HttpExchange&, RequestScope&, CoreState&, Started);
+    Task<void> stream_events(HttpExchange&, RequestScope&, CoreState&, Started&);
+    Task<void> own_answer(HttpExchange&, RequestScope&, CoreState&, const api::Found&);
+    void reply(HttpExchange&, RequestScope&, const api::Reply&, std::string_view extra_lines = {});
+    void fail(HttpExchange&, RequestScope&, const Failure&);
+    void break_off(HttpExchange&, RequestScope&, dispatch::Relay&, const Failure&);
+    void name_request(const HttpExchange&, RequestScope&, CoreState&, Api) const;
+    Task<Result<Started>> engine_error(Upstream&, int status, std::string headers);
+    void append_own_lines(std::string& lines, const RequestScope&, const std::string& cors_origin) const;
+    std::string cors_of(const HeadersView&) const;
+
+    FlowOptions options_;
+    std::shared_ptr<const api::Routes> routes_;
+    std::shared_ptr<Policy> policy_;
+    std::string policy_name_;
+    Metrics& metrics_;
+    const std::atomic<bool>& draining_;
+    std::vector<CoreState*> cores_;
+};
+
+}  // namespace weir

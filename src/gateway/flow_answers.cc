@@ -1,0 +1,146 @@
+// Answers of the gateway itself: errors, models, health, metrics, documents, CORS.
+#include <algorithm>
+
+#include "api/decode.h"
+#include "api/error_body.h"
+#include "gateway/flow.h"
+#include "obs/error_types.h"
+
+namespace weir {
+namespace {
+
+constexpr std::string_view cors_methods = "GET, POST, PUT, PATCH, DELETE, OPTIONS";
+constexpr std::string_view base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+bool usable_id(std::string_view id) {
+    return !id.empty() && id.size() <= limits::request_id_max && std::ranges::all_of(id, [](char c) { return c > ' ' && c < 0x7f; });
+}
+
+std::string_view id_prefix(Api api) {
+    switch (api) {
+    case Api::chat: return "chatcmpl-";
+    case Api::completions: return "cmpl-";
+    default: return "req-";
+    }
+}
+
+}  // namespace
+
+void Flow::name_request(const HttpExchange& http, RequestScope& scope, CoreState& here, Api api) const {
+    for (auto& name : options_.request_id_headers) {
+        std::string_view given = http.head.headers.get(name);
+        if (usable_id(given)) return scope.id_is(std::string(given), true);
+    }
+    std::string id(id_prefix(api));
+    for (int i = 0; i < 24; i += 8) {
+        uint64_t bits = here.core.random().next();
+        for (int k = 0; k < 8; k++, bits >>= 8) id.push_back(base62[(bits & 0xff) % base62.size()]);
+    }
+    scope.id_is(std::move(id), false);
+}
+
+std::string Flow::cors_of(const HeadersView& headers) const {
+    if (options_.cors_origins.empty()) return {};
+    std::string_view origin = headers.get("origin");
+    if (origin.empty() || !is_field_value(origin)) return {};
+    for (auto& allowed : options_.cors_origins)
+        if (allowed == "*" || allowed == origin) return std::string(origin);
+    return {};
+}
+
+void Flow::append_own_lines(std::string& lines, const RequestScope& scope, const std::string& cors_origin) const {
+    // SMG names every answer; Dynamo only echoes what the client sent.
+    if (scope.id_given() || options_.api.dialect == Dialect::launch) append_header(lines, "x-request-id", scope.id());
+    if (!cors_origin.empty()) {
+        append_header(lines, "access-control-allow-origin", cors_origin);
+        append_header(lines, "vary", "origin");
+    }
+}
+
+void Flow::reply(HttpExchange& http, RequestScope& scope, const api::Reply& r, std::string_view extra_lines) {
+    CoreState& here = *cores_[Core::here().index()];
+    here.lines.clear();
+    if (!r.content_type.empty()) append_header(here.lines, "content-type", r.content_type);
+    here.lines.append(r.headers).append(extra_lines);
+    append_own_lines(here.lines, scope, {});
+    Reply out;
+    out.status = r.status;
+    out.lines = here.lines;
+    scope.outcome().status = r.status;
+    http.reply(out, r.body);
+}
+
+void Flow::fail(HttpExchange& http, RequestScope& scope, const Failure& failure) {
+    scope.finish(failure->code, failure->code == Code::cancelled       ? Outcome::client
+                                : failure->code == Code::engine_status ? Outcome::engine
+                                                                       : Outcome::gateway);
+    if (failure->code == Code::cancelled) return;
+    if (http.begun()) return http.abort();
+    api::Asked asked;
+    asked.any_model_ever = cores_[Core::here().index()]->fleet->version() > 0;
+    reply(http, scope, api::error_reply(options_.api, *failure, asked));
+}
+
+void Flow::refuse(int status, std::string_view why, std::string& lines, std::string& body) {
+    Code code = Code::bad_request;
+    switch (status) {
+    case 408: code = Code::request_timeout; break;
+    case 413: code = Code::too_large; break;
+    case 414: code = Code::uri_too_long; break;
+    case 431: code = Code::too_many_headers; break;
+    case 501: case 505: code = Code::not_supported; break;
+    default: break;
+    }
+    api::Reply r = api::error_reply(options_.api, *Failure(code, std::string(why)), {});
+    append_header(lines, "content-type", r.content_type.empty() ? "text/plain" : r.content_type);
+    lines.append(r.headers);
+    body = r.body;
+    auto& metrics = cores_[Core::here().index()]->metrics;
+    metrics.http_end(metrics.http_begin("OTHER", "other"), status, error_types(code, status).launch, 0);
+}
+
+Task<void> Flow::own_answer(HttpExchange& http, RequestScope& scope, CoreState& here, const api::Found& found) {
+    std::string method(http.head.method), path(http.head.path), cors = cors_of(http.head.headers);
+    std::string extra;
+    if (!cors.empty()) append_header(extra, "access-control-allow-origin", cors);
+    if (method == "OPTIONS" && !cors.empty()) {
+        append_header(extra, "access-control-allow-methods", cors_methods);
+        std::string_view asked = http.head.headers.get("access-control-request-headers");
+        append_header(extra, "access-control-allow-headers", asked.empty() || !is_field_value(asked) ? "*" : asked);
+        scope.finish(Code::ok, Outcome::gateway);
+        co_return reply(http, scope, {200, "", "", ""}, extra);
+    }
+    api::Asked asked{method, path, {}, found.allow, here.fleet->version() > 0};
+    if (!found.row) {
+        scope.finish(found.code, Outcome::gateway);
+        co_return reply(http, scope, api::error_reply(options_.api, *Failure(found.code, ""), asked), extra);
+    }
+    bool draining = draining_.load(std::memory_order_relaxed);
+    uint32_t workers = static_cast<uint32_t>(here.fleet->workers());
+    std::vector<api::ModelInfo> models;
+    for (auto& m : here.fleet->models()) models.push_back({m, 0, 0});
+    api::Standing standing{draining, workers, workers, {}};
+    api::Reply r;
+    switch (found.row->endpoint) {
+    case api::Endpoint::models: r = api::models_reply(options_.api, models); break;
+    case api::Endpoint::model: {
+        Arena arena;
+        r = api::model_reply(options_.api, models, api::model_of_path(found.rest, arena), asked);
+        break;
+    }
+    case api::Endpoint::health: r = api::health_reply(options_.api, standing); break;
+    case api::Endpoint::live:
+    case api::Endpoint::liveness: r = api::live_reply(options_.api, standing); break;
+    case api::Endpoint::readiness: r = api::readiness_reply(options_.api, standing); break;
+    case api::Endpoint::metrics:
+        r.content_type = options_.api.dialect == Dialect::frontend ? metrics_type_frontend : metrics_type_launch;
+        metrics_.render(r.body);
+        break;
+    case api::Endpoint::openapi: r = api::openapi_reply(options_.api, *routes_); break;
+    default: r = api::docs_reply(options_.api, *routes_, found.rest, http.head.headers.get("accept-encoding"), asked); break;
+    }
+    scope.finish(r.status < 400 ? Code::ok : r.status == 404 ? Code::model_unknown : Code::not_ready, Outcome::gateway);
+    reply(http, scope, r, extra);
+}
+
+}  // namespace weir
