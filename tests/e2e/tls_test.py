@@ -2,32 +2,13 @@
 import pathlib
 import shutil
 import ssl
-import subprocess
 import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
 import e2e  # noqa: E402
+from certificates import authority, signed  # noqa: E402
 from e2e import CHAT, Connection, FakeWorker, chat, event, request, wait_until  # noqa: E402
-
-
-def openssl(*arguments):
-    subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
-
-
-def authority(folder, name):
-    key, cert = folder / f"{name}.key", folder / f"{name}.crt"
-    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30", "-subj", f"/CN={name}",
-            "-keyout", key, "-out", cert)
-    return key, cert
-
-
-def signed(folder, name, ca, subject="localhost"):
-    key, request_file, cert, extra = (folder / f"{name}.{end}" for end in ("key", "csr", "crt", "ext"))
-    extra.write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
-    openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", f"/CN={subject}", "-keyout", key, "-out", request_file)
-    openssl("x509", "-req", "-in", request_file, "-CA", ca[1], "-CAkey", ca[0], "-CAcreateserial", "-days", "30", "-extfile", extra, "-out", cert)
-    return key, cert
 
 
 class Tls(e2e.Case):
