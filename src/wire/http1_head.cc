@@ -329,10 +329,9 @@ Parse status_line(Reader& r, ResponseHead& out) {
     static constexpr std::string_view shape = "HTTP/1.x ";
     const size_t have = static_cast<size_t>(r.end - r.p);
     if (std::memcmp(r.p, shape.data(), std::min<size_t>(have, 5)) != 0) return r.fail(502, "not an HTTP response");
-    if (have < 13) {   // version, space, three digits, and the byte behind them
-        if (std::memchr(r.p, '\n', have)) return r.fail(502, "bad status line");
-        return Parse::need_more;
-    }
+    constexpr size_t fixed = 13;   // version, space, three digits, and the byte behind them
+    if (std::memchr(r.p, '\n', std::min(have, fixed))) return r.fail(502, "bad status line");
+    if (have < fixed) return Parse::need_more;
     if (const Parse ver = version(r, r.p, out.minor); ver != Parse::done) return ver;
     const char* s = r.p + 9;
     if (s[-1] != ' ' || !is(s[0], chars::digit) || !is(s[1], chars::digit) || !is(s[2], chars::digit)) return r.fail(502, "bad status line");

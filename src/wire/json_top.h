@@ -10,7 +10,7 @@ namespace weir {
 
 struct TopScan {
     uint32_t members = 0;        // how many of `out` were filled
-    bool escaped_keys = false;   // some key has a backslash escape: compare keys unescaped (json_unescape), or look twice
+    bool escaped_keys = false;   // some key has a backslash escape: compare keys unescaped (json_unescape)
 };
 
 // `body` must be one JSON object, blanks around it allowed. Fills `out` in the order sent; Member spans are bytes of `body`.

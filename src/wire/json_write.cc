@@ -133,7 +133,7 @@ bool json_unescape(std::string_view raw, std::string& out) {
     return true;
 }
 
-std::string_view json_text(std::string_view raw, std::string& scratch) {
+std::string_view json_unescaped(std::string_view raw, std::string& scratch) {
     if (raw.find('\\') == std::string_view::npos) return raw.data() ? raw : std::string_view("");
     return json_unescape(raw, scratch) ? std::string_view(scratch) : std::string_view{};
 }

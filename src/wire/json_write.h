@@ -18,7 +18,7 @@ void append_json_number(std::string& out, float value);
 // The text of a JSON string (raw: between the quotes). False, and `out` unspecified, when an escape is malformed or a surrogate alone.
 bool json_unescape(std::string_view raw, std::string& out);
 // The same without a copy when there is nothing to unescape; else the view is into `scratch`. Malformed: empty with null data().
-std::string_view json_text(std::string_view raw, std::string& scratch);
+std::string_view json_unescaped(std::string_view raw, std::string& scratch);
 
 // Writes commas by itself:  JsonWriter w(out); w.object().member("id", id).key("choices").array()...close().close();
 // Nothing checks that the calls nest properly: a wrong order gives wrong JSON.

@@ -58,10 +58,10 @@ TEST(JsonUnescape, UndoesEveryEscape) {
     for (std::string_view bad : {"\\", "\\x", "\\u12", "\\u12g4", "\\ud800", "\\ud800x", "\\ud800\\n", "\\ud800\\u0041", "\\udc00", "\\u"}) EXPECT_FALSE(json_unescape(bad, out)) << bad;
     std::string scratch;
     const std::string_view plain = "no escape";
-    EXPECT_EQ(json_text(plain, scratch).data(), plain.data());
-    EXPECT_EQ(json_text("a\\nb", scratch), "a\nb");
-    EXPECT_EQ(json_text("\\q", scratch).data(), nullptr);
-    EXPECT_NE(json_text({}, scratch).data(), nullptr);
+    EXPECT_EQ(json_unescaped(plain, scratch).data(), plain.data());
+    EXPECT_EQ(json_unescaped("a\\nb", scratch), "a\nb");
+    EXPECT_EQ(json_unescaped("\\q", scratch).data(), nullptr);
+    EXPECT_NE(json_unescaped({}, scratch).data(), nullptr);
 }
 
 TEST(JsonUnescape, RandomTextSurvivesTheRoundTrip) {

@@ -49,31 +49,29 @@ void take(Usage& usage, std::string_view key, uint64_t number) {
     }
 }
 
-}  // namespace
-
-bool read_usage(std::string_view text, Usage& out) {
+// Length of the object at the front of `text`, 0 when it is not complete.
+size_t read_object(std::string_view text, Usage& out) {
     Usage found;
     std::string_view key;
     int depth = 0;
     for (size_t i = 0; i < text.size();) {
         const char c = text[i];
-        if (c == '{' || c == '[') {
+        if (c == '{') {
             ++depth, ++i;
-        } else if (c == '}' || c == ']') {
+        } else if (c == '}') {   // the only byte that can complete it: hold_on() relies on that
             ++i;
             if (--depth > 0) continue;
             found.from_engine = true;
             out = found;
-            return true;
+            return i;
         } else if (c == '"') {
             const size_t from = ++i;
             while (i < text.size() && text[i] != '"') i += text[i] == '\\' ? 2 : 1;
-            if (i >= text.size()) return false;
+            if (i >= text.size()) return 0;
             key = text.substr(from, i++ - from);
         } else if (chars::is(c, chars::digit)) {
             uint64_t number = 0;
             for (; i < text.size() && chars::is(text[i], chars::digit); ++i) number = std::min<uint64_t>(number * 10 + static_cast<uint64_t>(text[i] - '0'), UINT32_MAX);
-            if (i == text.size()) return false;   // more digits may come
             take(found, key, number);
             key = {};
         } else {
@@ -81,35 +79,49 @@ bool read_usage(std::string_view text, Usage& out) {
             ++i;
         }
     }
-    return false;
+    return 0;
 }
 
-bool UsageTail::try_object(std::string_view text) {
-    size_t at = skip_blanks(text, 0);
-    if (at == text.size()) return false;
-    if (text[at] != ':') return true;
-    at = skip_blanks(text, at + 1);
-    if (at == text.size()) return false;
-    return text[at] != '{' || read_usage(text.substr(at), usage_);   // null: nothing new
+}  // namespace
+
+bool read_usage(std::string_view object, Usage& out) { return read_object(object, out) > 0; }
+
+// How much of the text behind a needle is dealt with: its object, or nothing that matters; npos: more is needed to tell.
+size_t UsageTail::settle(std::string_view text) {
+    const std::string_view bounded = text.substr(0, held_max);
+    const size_t more = bounded.size() < held_max ? std::string_view::npos : held_max;   // an object this long is given up
+    size_t at = skip_blanks(bounded, 0);
+    if (at == bounded.size()) return more;
+    if (bounded[at] != ':') return at;
+    at = skip_blanks(bounded, at + 1);
+    if (at == bounded.size()) return more;
+    if (bounded[at] != '{') return at;   // null: nothing new
+    const size_t length = read_object(bounded.substr(at), usage_);
+    return length > 0 ? at + length : more;
 }
 
-void UsageTail::hold_on(std::string_view piece) {
-    const bool may_end = held_.size() < 64 || piece.find('}') != std::string_view::npos;   // else trying again cannot help
-    held_.append(piece.substr(0, held_max - std::min(held_max, held_.size())));
-    if ((may_end && try_object(held_)) || held_.size() >= held_max) {
-        std::string().swap(held_);
-        holding_ = false;
-    }
+// Returns what is left of the piece when the held occurrence is settled; empty while it is not.
+std::string_view UsageTail::hold_on(std::string_view piece) {
+    const bool may_settle = piece.find('}') != std::string_view::npos || held_.find('{') == std::string_view::npos || held_.size() + piece.size() >= held_max;
+    const size_t before = held_.size();
+    held_.append(piece.substr(0, held_max - before));
+    const size_t n = may_settle ? settle(held_) : std::string_view::npos;
+    if (n == std::string_view::npos) return {};
+    std::string().swap(held_);
+    holding_ = false;
+    return piece.substr(n - std::min(n, before));
 }
 
 void UsageTail::scan(std::string_view piece) {
     for (size_t at = find_needle(piece); at != std::string_view::npos; at = find_needle(piece)) {
         piece.remove_prefix(at + needle.size());
-        if (!try_object(piece)) {
+        const size_t n = settle(piece);
+        if (n == std::string_view::npos) {
+            held_.assign(piece);
             holding_ = true;
-            held_.clear();
-            return hold_on(piece);
+            return;
         }
+        piece.remove_prefix(n);
     }
     matched_ = 0;
     for (size_t n = std::min(piece.size(), needle.size() - 1); n > 0 && matched_ == 0; --n)
@@ -118,23 +130,20 @@ void UsageTail::scan(std::string_view piece) {
 
 void UsageTail::feed(std::string_view piece) {
     if (piece.empty()) return;
-    if (holding_) {
-        hold_on(piece);
-        if (holding_) return;
-    } else if (matched_ > 0) {
+    if (!holding_ && matched_ > 0) {
         const std::string_view rest = needle.substr(matched_);
         const size_t n = std::min(rest.size(), piece.size());
-        if (piece.substr(0, n) == rest.substr(0, n)) {
+        const bool goes_on = piece.substr(0, n) == rest.substr(0, n);
+        if (goes_on && n < rest.size()) {
             matched_ = static_cast<uint8_t>(matched_ + n);
-            if (n < rest.size()) return;
-            matched_ = 0;
-            holding_ = true;
-            hold_on(piece.substr(n));
-            if (holding_) return;
+            return;
         }
         matched_ = 0;
+        holding_ = goes_on;
+        if (goes_on) piece.remove_prefix(n);
     }
-    scan(piece);
+    if (holding_) piece = hold_on(piece);
+    if (!holding_) scan(piece);
 }
 
 }  // namespace weir

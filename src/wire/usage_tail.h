@@ -18,8 +18,8 @@ public:
     static constexpr size_t held_max = 4 * 1024;
 
 private:
-    bool try_object(std::string_view text);          // text behind "usage"; true: it is complete (or no usage object)
-    void hold_on(std::string_view piece);
+    size_t settle(std::string_view text);
+    std::string_view hold_on(std::string_view piece);
     void scan(std::string_view piece);
 
     Usage usage_;
