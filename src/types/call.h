@@ -142,7 +142,7 @@ struct Call {
     Sampling sampling;
     Str template_kwargs;             // raw JSON object for the template
     Hints hints;
-    std::span<Member> extra;         // members of doc.top nobody decoded: copied to engines of the same family
+    std::span<Member> extra;         // members of doc.top that engines of the same family get as sent: unknown ones, and known ones nobody changes
 };
 
 }  // namespace weir

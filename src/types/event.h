@@ -38,7 +38,6 @@ struct BeginHead {                   // begin: what the engine said about the an
 struct ToolHead { Str id, name; };   // tool_begin
 struct FinishHead {                  // finish
     Str reason;                      // the word as the engine sent it when FinishReason is `other`
-    Str extra;                       // further members of the choice, JSON text `"stop_reason":null,...`
 };
 struct Logprobs {                    // text, reasoning, finish: tokens this event's text is made of
     std::span<TokenLogprob> content, refusal;
@@ -57,16 +56,19 @@ struct Event {
         tool_begin,   // index: tool; more: ToolHead*
         tool_args,    // index: tool; data: argument fragment
         tool_end,     // index: tool
-        item,         // data: raw JSON of the delta/choice/row this family alone understands; index: ItemKind
+        item,         // data: members only this family understands, JSON text `"k":v,"k":v`; index: ItemKind
         blob,         // data: bytes; first one has more: BlobHead*
-        vector,       // choice: row; data: packed f32, or base64 text when flag base64
-        usage,        // more: Usage*
+        vector,       // choice: row; data: packed f32, or by flag base64 text or the JSON list as sent
+        usage,        // more: Usage*; data: the object as the engine sent it, or empty
         annotation,   // data: raw JSON
         finish,       // index: FinishReason; more: FinishHead* or null
         failure,      // index: Code; more: FailureBody* or null; data: the engine's error object as JSON, or empty
         ping,
     };
-    static constexpr uint8_t last_of_read = 1, from_prefill_leg = 2, replayed = 4, base64 = 8, role_only = 16;
+    // role: this step names the role (text). end_of_frame: the engine's frame ends here, so does a chunk. null_text: no text, though
+    // the field was there or is due. base64, json_list: how `data` of a vector is spelled; neither: packed f32.
+    static constexpr uint8_t last_of_read = 1, from_prefill_leg = 2, replayed = 4, base64 = 8, role = 16, end_of_frame = 32, json_list = 64,
+                             null_text = 128;
     Kind kind = ping;
     uint8_t flags = 0;
     uint16_t choice = 0;             // n x prompts, flattened
@@ -81,7 +83,7 @@ struct Event {
 };
 static_assert(sizeof(Event) == 40);
 
-enum class ItemKind : uint32_t { message, row };   // Event::item of OpenAI bodies: members of a delta/message; members of an embedding row
+enum class ItemKind : uint32_t { message, choice, answer };   // whose members: of the delta or message, of the choice or row, of the whole
 
 // All events of one read, and the memory their views point into. Reused from read to read; belongs to one core.
 struct Batch {
