@@ -22,3 +22,23 @@ if(TARGET weir)
     set_tests_properties(e2e_churn PROPERTIES LABELS "e2e;slow")
   endif()
 endif()
+
+# Fuzzers, WEIR_FUZZ_SECONDS each (5 unless set). A plain build leaves them out: `ninja weir_fuzzers`.
+get_property(fuzzers GLOBAL PROPERTY WEIR_FUZZERS)
+foreach(name ${fuzzers})
+  set(run "[ -x \"$1\" ] || { echo 'skipped: not built (ninja weir_fuzzers)'; exit 77; }")
+  if(WEIR_FUZZ AND CMAKE_CXX_COMPILER_ID MATCHES Clang)
+    string(REPLACE "_fuzz" "" corpus ${name})
+    set(run "${run}; exec \"$1\" -max_total_time=\${WEIR_FUZZ_SECONDS:-5} ${CMAKE_SOURCE_DIR}/tests/fuzz/${corpus}")
+  else()
+    set(run "${run}; exec \"$1\" -seconds \${WEIR_FUZZ_SECONDS:-5}")
+  endif()
+  add_test(NAME ${name} COMMAND sh -c "${run}" fuzz $<TARGET_FILE:${name}>)
+  set_tests_properties(${name} PROPERTIES LABELS fuzz SKIP_RETURN_CODE 77 TIMEOUT 900)
+endforeach()
+
+# How-to pages are followed to the letter, in a copy of the tree.
+foreach(page add-a-policy)
+  add_test(NAME doc_${page} COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tools/follow_doc.py ${CMAKE_SOURCE_DIR}/docs/${page}.md)
+  set_tests_properties(doc_${page} PROPERTIES LABELS doc TIMEOUT 900)
+endforeach()
