@@ -1,0 +1,139 @@
+// Everything that can be set, resolved: plain structs filled from the option table (config/row.h). Read-only after load.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "types/call.h"
+
+namespace weir {
+
+// The sub-command: which spellings and defaults are read. frontend and launch also name the dialect spoken to clients.
+enum class Command : uint8_t { frontend, launch, epp, mocker };
+
+struct ListenConfig {
+    std::string host = "0.0.0.0";        // address literal
+    uint16_t port = 8000;                // 0: the kernel chooses
+    std::string unix_path;               // not empty: also on this unix socket
+    uint32_t backlog = 4096;
+    bool allow_half_close = false;       // a client that sent FIN still gets its answer
+    uint32_t connections_max = 0;        // 0: limits::connections_max
+    std::string ready_file;              // written once all listeners accept: {"http": port, "metrics": port}
+};
+
+struct TlsConfig {                       // PEM paths; cert and key come together, or both are empty (plain text)
+    std::string cert, key;
+    std::string client_ca;               // not empty: clients must show a certificate of this CA
+};
+
+struct WorkersConfig {
+    std::vector<std::string> urls;       // static workers, as given
+    std::string client_cert, client_key; // shown to https workers; together or empty
+    std::vector<std::string> ca;         // CA files that https workers are checked against; empty: the system's
+    uint64_t pool_idle_ms = 3'000;       // idle connections are closed after this; 0: kept
+    bool http2 = false;                  // h2c by prior knowledge to http:// workers
+};
+
+struct DiscoveryConfig {
+    std::string backend = "mem";         // the effective one: "mem" until others exist
+    uint32_t demo_engines = 0;           // simulated engines inside the gateway process
+};
+
+struct RouterConfig {
+    std::string policy = "round_robin";  // name in the policy table; what runs, stand-ins already resolved
+};
+
+struct MetricsConfig {
+    bool own_port = false;               // launch: a listener of its own; else on the main port
+    std::string host = "0.0.0.0";
+    uint16_t port = 29000;               // 0: the kernel chooses
+    std::string prefix = "dynamo_frontend";
+    std::vector<double> duration_buckets_s;   // ascending; empty: built-in bounds
+};
+
+struct LimitsConfig {                    // times in ms, 0 = none; sizes in bytes
+    uint64_t body_max = 192u << 20;      // one request body
+    uint64_t memory = 0;                 // budgets are shares of this; 0: min(cgroup, RAM)
+    uint64_t head_ms = 30'000;           // first byte of a request head to its last
+    uint64_t idle_ms = 90'000;           // between requests of a connection
+    uint64_t body_stall_ms = 30'000;     // without a byte of the request body
+    uint64_t body_total_ms = 300'000;    // whole request body
+    uint64_t write_stall_ms = 60'000;    // the client takes no byte
+    uint64_t request_ms = 1'800'000;     // whole request, towards the worker
+    uint64_t connect_ms = 10'000;        // to a worker
+    uint64_t first_byte_ms = 0;          // request sent to response head
+    uint64_t stream_idle_ms = 0;         // between reads of a worker's response
+    uint64_t handshake_ms = 10'000;      // TLS, either side
+    uint32_t connect_attempts = 3;       // workers tried while nothing was sent
+};
+
+struct ShutdownConfig {                  // ms
+    uint64_t settle_ms = 0;              // readiness 503, listeners still open
+    uint64_t grace_ms = 5'000;           // then streams may finish this long
+};
+
+struct ApiConfig {
+    std::vector<std::string> request_id_headers;   // lower case, in order; empty: x-request-id x-correlation-id x-trace-id request-id
+    std::vector<std::string> cors_origins;         // empty: no CORS; "*": any
+    uint64_t sse_keepalive_ms = 0;                 // comment after this silence; 0: none
+    bool ignore_unsupported_fields = false;        // frontend
+    bool force_include_usage = false;              // frontend
+    uint16_t overload_status = 503;                // frontend: queue full, shed
+    enum class Path : uint8_t { automatic, forward, events } debug_path = Path::automatic;
+};
+
+struct PathsConfig {                     // frontend: the path of each endpoint; as given, begins with '/'
+    std::string chat = "/v1/chat/completions", completions = "/v1/completions", embeddings = "/v1/embeddings", models = "/v1/models",
+                health = "/health", live = "/live", metrics = "/metrics";
+};
+
+struct LogConfig {
+    std::string spec = "info";           // "info", "warn,net=debug", RUST_LOG style (obs/log.h parse_log_spec)
+    std::string dir;                     // empty: stderr
+    bool json = false, local_time = false, access = true;
+};
+
+struct MockerConfig {
+    std::string host = "127.0.0.1";
+    uint16_t port = 8100;                // of the first engine, the next ones follow; 0: each chosen by the kernel
+    std::vector<uint16_t> ports;         // not empty: one for each engine instead
+    uint32_t workers = 1;                // engines in this process
+    std::string engine = "vllm";         // vllm | sglang: whose extras and metric names
+    std::vector<std::string> model_names = {"demo"};
+    double speedup_ratio = 1, decode_speedup_ratio = 1;   // 0: no waiting at all
+    uint32_t block_size = 16, num_gpu_blocks = 16384, max_num_seqs = 256, max_num_batched_tokens = 8192, max_model_len = 32768, dp_size = 1;
+    bool prefix_caching = true, chunked_prefill = true;
+    double startup_time_s = 0;           // engines answer 503 for so long
+    std::optional<double> prefill_tokens_per_s, itl_ms;   // both unset: the built-in cost curve
+    uint64_t seed = 42;                  // of texts and chance
+    uint32_t tokens_default = 64;        // answered when a request names no max_tokens
+    std::vector<std::string> faults;     // "what@when", see the mocker's README
+    std::string api_key;                 // not empty: requests without this bearer token get 401
+};
+
+struct RunConfig {
+    uint32_t cores = 0;                  // data cores; 0: one per hardware thread
+    std::string dump_to;                 // the resolved configuration is written here at start
+    std::string compat_defaults;         // "" (the seed's defaults) or "1.6.1"
+};
+
+struct Config {
+    Command command = Command::frontend;
+    Dialect dialect = Dialect::frontend;
+    ListenConfig listen;
+    TlsConfig tls;
+    WorkersConfig workers;
+    DiscoveryConfig discovery;
+    RouterConfig router;
+    MetricsConfig metrics;
+    LimitsConfig limits;
+    ShutdownConfig shutdown;
+    ApiConfig api;
+    PathsConfig paths;
+    LogConfig log;
+    MockerConfig mocker;
+    RunConfig run;
+};
+
+}  // namespace weir
