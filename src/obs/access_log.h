@@ -62,6 +62,7 @@ public:
     ~AccessLog();
     // The core's own thread; about 60 ns. Nothing is written while the level of module `access` is above info.
     void push(unsigned core, const AccessRecord&);
+    unsigned cores() const { return static_cast<unsigned>(rings_.size()); }
     uint64_t dropped() const;             // records lost to full rings; any thread
 
 private:

@@ -65,7 +65,7 @@ struct LogLevels {
     std::string ignored;                  // targets of the spec that weir does not have, comma separated
 };
 // "info", "warn,net=debug", "weir=debug,hyper=warn": RUST_LOG and DYN_LOG read alike. `weir`, `smg` and `dynamo*` stand for all
-// modules; parts of a path after "::" or "." are dropped. Levels: trace debug info warn(ing) error critical off, any case.
+// modules, `weir::net` for one. Levels: trace debug info warn(ing) error critical off, any case.
 Result<LogLevels> parse_log_spec(std::string_view spec, LogLevel otherwise = LogLevel::info);
 void set_log_levels(const LogLevels&);    // any thread, any time
 

@@ -24,7 +24,7 @@
     M(request_seconds, histogram, ns, request_s, "model", "~request_duration_seconds", \
       "Time from taking up an inference request to its end") \
     M(ttft_seconds, histogram, ns, ttft_s, "model", "~time_to_first_token_seconds", \
-      "Time from taking up an inference request to the first part of its answer") \
+      "Time from taking up a streamed inference request to the first part of its answer") \
     M(itl_seconds, histogram, ns, itl_s, "model", "~inter_token_latency_seconds", \
       "Time between tokens of a streamed answer; events of several tokens share their gap") \
     M(input_tokens, histogram, one, input_tokens, "model", "~input_sequence_tokens", \
@@ -32,9 +32,9 @@
     M(output_tokens, histogram, one, output_tokens, "model", "~output_sequence_tokens", \
       "Answer length in tokens") \
     M(cached_tokens, histogram, one, input_tokens, "model", "~cached_tokens", \
-      "Prompt tokens that the engine took from its prefix cache") \
+      "Prompt tokens that the engine took from its prefix cache, of answers that report any") \
     M(output_tokens_total, counter, one, none, "model", "~output_tokens_total", \
-      "Tokens generated") \
+      "Tokens generated, added when an answer ends") \
     M(tokens, counter, one, none, "model,token_type", "~tokens_total", \
       "Tokens processed: input and output") \
     M(model_cancellations, counter, one, none, "endpoint,model,request_type", "~model_cancellation_total", \
@@ -67,7 +67,7 @@
     M(router_requests, counter, one, none, "router_type,backend_type,connection_mode,model,endpoint,streaming", "smg_router_requests_total", \
       "Inference requests given to routing") \
     M(router_seconds, histogram, ns, duration_s, "router_type,backend_type,connection_mode,model,endpoint", "smg_router_request_duration_seconds", \
-      "Time from taking up an inference request to its end, for those that reached a worker") \
+      "Time from taking up an inference request to its end, for those that succeeded") \
     M(router_errors, counter, one, none, "router_type,backend_type,connection_mode,model,endpoint,error_type", "smg_router_request_errors_total", \
       "Inference requests that failed, by what failed") \
     M(router_ttft_seconds, histogram, ns, duration_s, "router_type,backend_type,model,endpoint", "smg_router_ttft_seconds", \
@@ -79,7 +79,7 @@
     M(router_tokens, counter, one, none, "router_type,backend_type,model,endpoint,token_type", "smg_router_tokens_total", \
       "Tokens processed: input and output") \
     M(upstream_responses, counter, one, none, "router_type,status_code,error_code", "smg_router_upstream_responses_total", \
-      "Answers of workers, each attempt counted; the error code is the gateway's own") \
+      "Answers of workers, each attempt counted; the error code is empty: bodies are not read for it") \
     M(worker_pool_size, level, one, none, "worker_type,connection_mode,model", "smg_worker_pool_size", \
       "Workers known, by model") \
     M(worker_active, level, one, none, "worker", "smg_worker_requests_active", \

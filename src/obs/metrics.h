@@ -28,6 +28,7 @@ enum class Metric : uint16_t {
 struct Series {
     uint32_t cell = 0;
     uint16_t metric = static_cast<uint16_t>(Metric::count_);
+    uint16_t entry = 0;              // its place in the metric's list
     explicit operator bool() const { return cell != 0; }
     bool operator==(const Series&) const = default;
 };
@@ -73,7 +74,7 @@ private:
 struct MetricsOptions {
     std::string prefix = "dynamo_frontend";        // --metrics-prefix; characters that Prometheus does not take become '_'
     std::vector<double> duration_buckets;          // --prometheus-duration-buckets, seconds; empty: the default ones. Ascending, at most 64
-    uint32_t series_max = 1'000;                   // per metric; further label sets share one row with every label "other"
+    uint16_t series_max = 1'000;                   // per metric; further label sets share one row with every label "other"
 };
 
 class Metrics {

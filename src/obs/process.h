@@ -4,8 +4,6 @@
 
 namespace weir {
 
-class Metrics;
-
 struct ProcessReading {
     uint64_t rss_bytes = 0, virtual_bytes = 0;
     uint32_t fds = 0, threads = 0;
@@ -15,6 +13,5 @@ struct ProcessReading {
 };
 ProcessReading read_process();       // any thread, about 50 us; what cannot be read stays 0
 uint64_t memory_total_bytes();       // min of RAM and the cgroup's limit (v2, v1)
-void collect_process(Metrics&);      // sets the process_* rows; give it to Metrics::on_scrape
 
 }  // namespace weir

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "obs/error_types.h"
 #include "obs/metrics.h"
 #include "types/call.h"
 #include "types/outcome.h"
@@ -24,7 +25,7 @@ public:
     struct HttpRow;              // resolved series of (method, route)
     struct Mark {                // held by the request's guard
         Row* row = nullptr;      // null: nothing is counted
-        Instant begun = 0, last_token = 0;
+        Instant begun = 0, first = 0, last_token = 0;
         bool queued = false;
     };
 
@@ -48,23 +49,22 @@ public:
     // --- attempts at workers ---
     void picked(const Mark&, const char* policy);                   // static storage
     void sent(const Mark&, EndpointKey worker, std::string_view url);
-    void upstream_answer(int status);                               // 0: it never came
+    void upstream_answer(int status);                               // a worker's status line was read
     void attempt_failed(Code);
     void retrying(const Mark&, unsigned attempt, uint64_t backoff_ns);   // attempt: the coming one, from 2
-    void exhausted(const Mark&);
+    void exhausted(const Mark&);                                    // the last attempt allowed has failed
 
 private:
+    struct ModelRows;
     struct Cache;
     Row& row_for(Api, std::string_view model, ModelIs, bool streaming);
+    void count_end(Row&, const Outcome&);
+    void count_tokens(Row&, const Mark&, const Outcome&, Instant now);
+    Series& lazy(Series&, Metric, std::initializer_list<std::string_view>);
     Metrics& metrics_;
     CoreMetrics& core_;
     const RouterLabels labels_;
     std::unique_ptr<Cache> cache_;
 };
-
-// Label values; the first is Dynamo's word, the second SMG's.
-struct EndpointNames { std::string_view frontend, launch; };
-EndpointNames endpoint_names(Api);
-EndpointNames error_types(Code, int status);   // "" for a request that succeeded
 
 }  // namespace weir

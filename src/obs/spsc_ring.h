@@ -47,6 +47,12 @@ public:
         tail_.store(tail + n, std::memory_order_release);
         return n;
     }
+    // Producer: at most this many wait, as of the last look at the consumer's side; refreshed when it seems half full.
+    size_t pending_guess() {
+        const uint64_t head = head_.load(std::memory_order_relaxed);
+        if (head - tail_seen_ > mask_ / 2) tail_seen_ = tail_.load(std::memory_order_acquire);
+        return head - tail_seen_;
+    }
     size_t size() const { return head_.load(std::memory_order_acquire) - tail_.load(std::memory_order_acquire); }   // any thread, a guess
     size_t slots() const { return mask_ + 1; }
     uint64_t dropped() const { return dropped_.load(std::memory_order_relaxed); }                                   // any thread
