@@ -40,10 +40,14 @@ public:
     const FailureBody& operator*() const { return *body_; }
     FailureBody* operator->() { return body_.get(); }
     const FailureBody* operator->() const { return body_.get(); }
+    explicit operator bool() const { return body_ != nullptr; }   // false only after being moved from
     Failure& detail(std::string text) & { body_->detail = std::move(text); return *this; }
     Failure&& detail(std::string text) && { body_->detail = std::move(text); return std::move(*this); }
 
 private:
+    template <class T>
+    friend class Result;
+    Failure() = default;
     std::unique_ptr<FailureBody> body_;
 };
 
@@ -60,13 +64,13 @@ public:
     T&& operator*() && { return std::move(*value_); }
     T* operator->() { return &*value_; }
     const T* operator->() const { return &*value_; }
-    Failure& error() & { return *failure_; }
-    const Failure& error() const& { return *failure_; }
-    Failure&& error() && { return std::move(*failure_); }
+    Failure& error() & { return failure_; }
+    const Failure& error() const& { return failure_; }
+    Failure&& error() && { return std::move(failure_); }
 
 private:
     std::optional<T> value_;
-    std::optional<Failure> failure_;
+    Failure failure_;
 };
 
 template <>
@@ -74,14 +78,15 @@ class [[nodiscard]] Result<void> {
 public:
     Result() = default;
     Result(Nothing) {}
-    Result(Failure failure) : failure_(std::move(failure)) {}
-    explicit operator bool() const { return !failure_; }
-    Failure& error() & { return *failure_; }
-    const Failure& error() const& { return *failure_; }
-    Failure&& error() && { return std::move(*failure_); }
+    Result(Failure failure) : failed_(true), failure_(std::move(failure)) {}
+    explicit operator bool() const { return !failed_; }
+    Failure& error() & { return failure_; }
+    const Failure& error() const& { return failure_; }
+    Failure&& error() && { return std::move(failure_); }
 
 private:
-    std::optional<Failure> failure_;
+    bool failed_ = false;
+    Failure failure_;
 };
 
 }  // namespace weir

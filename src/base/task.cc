@@ -5,18 +5,28 @@
 namespace weir {
 namespace {
 
-constexpr size_t class_bytes = 64, classes = 64;   // frames up to 4 KB are pooled
+// Frames up to 4 KB come from free lists by size class, carved from slabs: no heap header, and next to each other. What a
+// thread's busiest moment took stays with the thread.
+constexpr size_t class_bytes = 32, classes = 128, slab_bytes = 32 * 1024;
 struct FreeFrame { FreeFrame* next; };
 struct FramePool {
     FreeFrame* free[classes] = {};
+    FreeFrame* slabs = nullptr;
+    char *at = nullptr, *end = nullptr;
     size_t live = 0;
+    void* carve(size_t bytes) {
+        if (static_cast<size_t>(end - at) < bytes) {   // the rest of a slab is smaller than one frame: left
+            auto* slab = static_cast<FreeFrame*>(::operator new(slab_bytes));
+            slab->next = slabs;
+            slabs = slab;
+            at = reinterpret_cast<char*>(slab) + class_bytes;
+            end = reinterpret_cast<char*>(slab) + slab_bytes;
+        }
+        return std::exchange(at, at + bytes);
+    }
     ~FramePool() {
-        for (auto*& head : free)
-            while (head) {
-                auto* frame = head;
-                head = frame->next;
-                ::operator delete(frame);
-            }
+        if (live != 0) return;   // frames of this thread live on elsewhere (a process that ends in the middle)
+        while (slabs) ::operator delete(std::exchange(slabs, slabs->next));
     }
 };
 thread_local FramePool pool;
@@ -24,18 +34,17 @@ thread_local FramePool pool;
 }  // namespace
 
 void* frame_alloc(size_t bytes) {
-    size_t k = (bytes + class_bytes - 1) / class_bytes;
     pool.live += bytes;
 #ifndef WEIR_SANITIZED   // under a sanitizer every frame is its own heap block, so that a dead frame is seen
+    size_t k = (bytes + class_bytes - 1) / class_bytes;
     if (k < classes) {
         if (auto* frame = pool.free[k]) {
             pool.free[k] = frame->next;
             return frame;
         }
-        return ::operator new(k * class_bytes);
+        return pool.carve(k * class_bytes);
     }
 #endif
-    (void)k;
     return ::operator new(bytes);
 }
 

@@ -26,7 +26,7 @@ void note(Relay& r, Upstream& up, std::string_view bytes, Observer& observer) {
 
 // Everything that is here already goes out in as few writes as there are pieces.
 bool pass_ready(Relay& r, HttpExchange& client, Upstream& up, Observer& observer) {
-    for (Piece piece; !r.ended && up.ready(piece);) {
+    for (Piece piece; !r.ended && up.poll(piece) == Upstream::Poll::got;) {
         note(r, up, piece.bytes, observer);
         iovec v = piece_of(piece.bytes);
         if (!client.write({&v, piece.bytes.empty() ? 0u : 1u}, piece.end)) return false;
@@ -50,7 +50,7 @@ bool begin(Relay& r, HttpExchange& client, Upstream& up, const ResponseHead& hea
     reply.framed = r.framed;
     reply.length = head.body == BodyKind::none ? 0 : head.body == BodyKind::length ? static_cast<int64_t>(head.content_length) : -1;
     Piece first;
-    if (up.ready(first)) note(r, up, first.bytes, observer);
+    if (up.poll(first) == Upstream::Poll::got) note(r, up, first.bytes, observer);
     iovec v = piece_of(first.bytes);
     bool ok = client.begin(reply, {&v, first.bytes.empty() ? 0u : 1u}, first.end);
     r.ended = first.end;
@@ -77,22 +77,24 @@ Task<Result<void>> run(Relay& r, HttpExchange& client, Upstream& up, RelayRules 
             wait_ms = std::min(wait_ms ? wait_ms : UINT64_MAX, left_ms);
         }
         up.deadline_in(wait_ms);
-        auto piece = co_await up.next();
-        if (!piece) {
-            if (piece.error()->code != Code::deadline) co_return std::move(piece).error();
+        NextPiece next(up);
+        Upstream::Poll state = co_await next;
+        if (state == Upstream::Poll::failed) {
+            Failure failure = up.failure();
+            if (failure->code != Code::deadline) co_return failure;
             silent_ms += wait_ms;
             if (rules.deadline && core.now() >= rules.deadline)
                 co_return Failure(Code::deadline, "the request took longer than the gateway's time limit");
-            if (rules.idle_ms && silent_ms >= rules.idle_ms) co_return Failure(Code::deadline, "the worker fell silent");
+            if (rules.idle_ms && silent_ms >= rules.idle_ms) co_return failure;
             if (r.sse && r.at_boundary && (!r.framed || r.between_chunks) && !insert(r, client, keepalive_comment, false))
                 co_return Failure(Code::cancelled, "client left");
             continue;
         }
         silent_ms = 0;
-        note(r, up, piece->bytes, observer);
-        iovec v = piece_of(piece->bytes);
-        bool ok = client.write({&v, piece->bytes.empty() ? 0u : 1u}, piece->end);
-        r.ended = piece->end;
+        note(r, up, next.piece.bytes, observer);
+        iovec v = piece_of(next.piece.bytes);
+        bool ok = client.write({&v, next.piece.bytes.empty() ? 0u : 1u}, next.piece.end);
+        r.ended = next.piece.end;
         ok = ok && (client.blocked() || pass_ready(r, client, up, observer));
         r.busy_ns += core.clock().now() - core.now();
         if (!ok) co_return Failure(Code::cancelled, "client left");

@@ -23,7 +23,7 @@ const char* method_name(std::string_view method) {   // static storage, and no l
 }  // namespace
 
 // All that stays of a request while its answer streams; the decoded Call and the body are gone by then.
-struct Flow::Started {
+struct Flow::Streaming {
     std::unique_ptr<Upstream> upstream;
     Booking booking;
     dispatch::Relay relay;
@@ -37,30 +37,32 @@ Task<void> Flow::serve(HttpExchange& http) {
     RequestScope scope(here, http);
     bool thrown = false;
     try {
-        co_await answer(http, scope, here);
+        api::Found found = routes_->find(api::method_of(http.head.method), http.head.path);
+        scope.route_is(method_name(http.head.method), found.row ? found.row->path.data() : "other");
+        name_request(http, scope, here, found.row ? found.row->api : Api::none);
+        if (!found.row || found.row->legs == 0) co_return co_await own_answer(http, scope, here, found);
+        Streaming s;
+        auto started = co_await start(http, scope, here, *found.row, s);
+        if (!started) co_return fail(http, scope, started.error());
+        if (s.events) co_return co_await stream_events(http, scope, here, s);
+        dispatch::RelayRules rules{options_.sse_keepalive_ms, options_.idle_ms, s.deadline};
+        auto done = co_await dispatch::run(s.relay, http, *s.upstream, rules, s.passed);
+        scope.busy(s.relay.busy_ns);
+        s.passed.settle(scope);
+        if (!done) co_return break_off(http, scope, s.relay, done.error());
+        scope.finish(scope.outcome().status >= 400 ? Code::engine_status : Code::ok, Outcome::engine);
     } catch (const std::exception& e) {      // libraries end at their seams; whatever still leaks costs one request, not the process
         LOG_ERROR(gateway, "exception in a request", {"what", e.what()}, {"request_id", scope.id()});
         here.cells.add(here.exceptions);
         thrown = true;
     }
-    if (thrown) {
-        if (http.begun()) http.abort();
-        else fail(http, scope, Failure(Code::internal, "internal error"));
-    }
-}
-
-Task<void> Flow::answer(HttpExchange& http, RequestScope& scope, CoreState& here) {
-    api::Found found = routes_->find(api::method_of(http.head.method), http.head.path);
-    scope.route_is(method_name(http.head.method), found.row ? found.row->path.data() : "other");
-    name_request(http, scope, here, found.row ? found.row->api : Api::none);
-    if (!found.row || found.row->legs == 0) co_return co_await own_answer(http, scope, here, found);
-    auto started = co_await start(http, scope, here, *found.row);
-    if (!started) co_return fail(http, scope, started.error());
-    co_await stream(http, scope, here, *std::move(started));
+    if (!thrown) co_return;
+    if (http.begun()) http.abort();
+    else fail(http, scope, Failure(Code::internal, "internal error"));
 }
 
 // Everything up to the first byte of the worker's answer. Its frame, with the decoded request, is gone when the answer streams.
-Task<Result<Flow::Started>> Flow::start(HttpExchange& http, RequestScope& scope, CoreState& here, const api::Row& row) {
+Task<Result<void>> Flow::start(HttpExchange& http, RequestScope& scope, CoreState& here, const api::Row& row, Streaming& out) {
     Arena arena;
     Call& call = *arena.make<Call>();
     std::string content_type(http.head.headers.get("content-type"));   // outlives a body that arrives in pieces
@@ -77,7 +79,6 @@ Task<Result<Flow::Started>> Flow::start(HttpExchange& http, RequestScope& scope,
     if (events) CO_TRY_OK(api::decode_full(options_.api, call, arena));
     Prepared prepared = prepare::run(call, !events);
 
-    Started out;
     if (options_.total_ms) out.deadline = http.received + options_.total_ms * ns_per_ms;
     std::string path(http.head.target), lines;
     dispatch::append_worker_lines(lines, http.head.headers, scope.id());
@@ -121,11 +122,12 @@ Task<Result<Flow::Started>> Flow::start(HttpExchange& http, RequestScope& scope,
         if (head.status >= 400 && options_.api.dialect == Dialect::frontend) {
             std::string headers;
             dispatch::append_client_lines(headers, head);
-            co_return co_await engine_error(*out.upstream, head.status, std::move(headers));
+            Failure refused = co_await engine_error(*out.upstream, head.status, std::move(headers));
+            co_return refused;
         }
         if (out.events && head.status < 300) {
             http.drop_body();
-            co_return out;
+            co_return Nothing{};
         }
         out.events.reset();
         http.drop_body();
@@ -137,12 +139,12 @@ Task<Result<Flow::Started>> Flow::start(HttpExchange& http, RequestScope& scope,
         out.passed.watch(scope);
         if (!dispatch::begin(out.relay, http, *out.upstream, head, here.lines, has_date, out.passed))
             co_return Failure(Code::cancelled, "client left");
-        co_return out;
+        co_return Nothing{};
     }
 }
 
 // The worker refused: its status, fields and body become a failure, which the dialect spells.
-Task<Result<Flow::Started>> Flow::engine_error(Upstream& upstream, int status, std::string headers) {
+Task<Failure> Flow::engine_error(Upstream& upstream, int status, std::string headers) {
     Failure failure(Code::engine_status, "the worker refused the request");
     failure->upstream_status = status;
     failure->upstream_headers = std::move(headers);
@@ -154,17 +156,6 @@ Task<Result<Flow::Started>> Flow::engine_error(Upstream& upstream, int status, s
         if (piece->end) break;
     }
     co_return failure;
-}
-
-Task<void> Flow::stream(HttpExchange& http, RequestScope& scope, CoreState& here, Started s) {
-    if (s.events) co_return co_await stream_events(http, scope, here, s);
-    s.passed.watch(scope);
-    dispatch::RelayRules rules{options_.sse_keepalive_ms, options_.idle_ms, s.deadline};
-    auto done = co_await dispatch::run(s.relay, http, *s.upstream, rules, s.passed);
-    scope.busy(s.relay.busy_ns);
-    s.passed.settle(scope);
-    if (!done) co_return break_off(http, scope, s.relay, done.error());
-    scope.finish(scope.outcome().status >= 400 ? Code::engine_status : Code::ok, Outcome::engine);
 }
 
 // The answer's head is out already: an SSE client hears of the failure in its stream, any other by a broken connection.

@@ -36,17 +36,16 @@ public:
     void refuse(int status, std::string_view why, std::string& lines, std::string& body) override;
 
 private:
-    struct Started;   // what survives the commit
+    struct Streaming;   // what survives the commit
     Task<void> answer(HttpExchange&, RequestScope&, CoreState&);
-    Task<Result<Started>> start(HttpExchange&, RequestScope&, CoreState&, const api::Row&);
-    Task<void> stream(HttpExchange&, RequestScope&, CoreState&, Started);
-    Task<void> stream_events(HttpExchange&, RequestScope&, CoreState&, Started&);
+    Task<Result<void>> start(HttpExchange&, RequestScope&, CoreState&, const api::Row&, Streaming&);
+    Task<void> stream_events(HttpExchange&, RequestScope&, CoreState&, Streaming&);
     Task<void> own_answer(HttpExchange&, RequestScope&, CoreState&, const api::Found&);
     void reply(HttpExchange&, RequestScope&, const api::Reply&, std::string_view extra_lines = {});
     void fail(HttpExchange&, RequestScope&, const Failure&);
     void break_off(HttpExchange&, RequestScope&, dispatch::Relay&, const Failure&);
     void name_request(const HttpExchange&, RequestScope&, CoreState&, Api) const;
-    Task<Result<Started>> engine_error(Upstream&, int status, std::string headers);
+    Task<Failure> engine_error(Upstream&, int status, std::string headers);
     void append_own_lines(std::string& lines, const RequestScope&, const std::string& cors_origin) const;
     std::string cors_of(const HeadersView&) const;
 

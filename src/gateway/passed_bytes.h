@@ -11,7 +11,7 @@ public:
     void watch(RequestScope& scope) { scope_ = &scope; }
     void passed(std::string_view bytes, Instant read_at) override {
         tail_.feed(bytes);
-        scope_->tokens(read_at, events_in(bytes));
+        if (scope_->streaming()) scope_->tokens(read_at, events_in(bytes));
     }
     void settle(RequestScope& scope) const {
         if (tail_.found()) scope.usage(tail_.usage().prompt, tail_.usage().completion, tail_.usage().cached);

@@ -98,8 +98,58 @@ public:
     }
     bool between_chunks() const override { return framer_.between_chunks(); }
 
-    bool ready(Piece& out) override {
-        if (failed_ || finished_) return false;
+    Poll poll(Piece& out) override {
+        for (;;) {
+            if (why_ != Code::ok && why_ != Code::deadline) return Poll::failed;
+            why_ = Code::ok;
+            if (finished_) {
+                out = {{}, true};
+                return Poll::got;
+            }
+            if (take_pending(out)) return Poll::got;
+            if (why_ != Code::ok) return Poll::failed;
+            std::string().swap(held_);
+            Transport::Got got;
+            if (!transport_->recv_now(got)) return Poll::pending;
+            if (got.n == -ETIMEDOUT) {
+                why_ = Code::deadline;
+                return Poll::failed;
+            }
+            if (got.n > 0) {
+                pending_ = got.view();
+            } else if (got.n == 0 && framer_.finish()) {
+                finished_ = true;
+            } else {
+                why_ = Code::incomplete;
+            }
+        }
+    }
+
+    Failure failure() override {
+        switch (why_) {
+        case Code::deadline: return Failure(Code::deadline, "the worker fell silent");
+        case Code::incomplete: return Failure(Code::incomplete, "the worker closed the connection within its answer");
+        default: return Failure(Code::engine_garbage, "the worker's answer is broken").detail(framer_.why());
+        }
+    }
+    Waiter*& reader_slot() override { return transport_->reader_slot(); }
+
+private:
+    void start_body(const ResponseHead& head, std::string_view bytes, std::string held) {
+        kind_ = head.body;
+        keep_alive_ = head.keep_alive;
+        framer_.start(head);
+        pending_ = bytes.substr(head.head_bytes);
+        if (!held.empty()) {   // `out`'s views and the first body bytes live in it until the next read
+            const char* before = held.data();
+            held_ = std::move(held);
+            ASSERT(held_.data() == before || held_.size() < 16);
+            pending_ = {held_.data() + (pending_.data() - before), pending_.size()};
+        }
+    }
+
+    // A piece of what has been read; false: used up, or broken.
+    bool take_pending(Piece& out) {
         if (framer_.done()) {
             out = {{}, true};
             return finish();
@@ -116,46 +166,11 @@ public:
             out = {payload, framer_.done()};
         }
         if (framer_.bad()) {
-            failed_ = true;
+            why_ = Code::engine_garbage;   // what came before it is still given out
             return !out.bytes.empty();
         }
         if (out.end) return finish();
         return !out.bytes.empty();
-    }
-
-    Task<Result<Piece>> next() override {
-        for (;;) {
-            Piece piece;
-            if (ready(piece)) co_return piece;
-            if (failed_) co_return Failure(Code::engine_garbage, "the worker's answer is broken").detail(framer_.why());
-            if (finished_) co_return Piece{{}, true};
-            std::string().swap(held_);
-            auto got = co_await transport_->recv();
-            if (got.n == -ETIMEDOUT) co_return Failure(Code::deadline, "the worker fell silent");
-            if (got.n <= 0) {
-                if (got.n == 0 && framer_.finish()) {
-                    finished_ = true;
-                    co_return Piece{{}, true};
-                }
-                failed_ = true;
-                co_return Failure(Code::incomplete, "the worker closed the connection within its answer");
-            }
-            pending_ = got.view();
-        }
-    }
-
-private:
-    void start_body(const ResponseHead& head, std::string_view bytes, std::string held) {
-        kind_ = head.body;
-        keep_alive_ = head.keep_alive;
-        framer_.start(head);
-        pending_ = bytes.substr(head.head_bytes);
-        if (!held.empty()) {   // `out`'s views and the first body bytes live in it until the next read
-            const char* before = held.data();
-            held_ = std::move(held);
-            ASSERT(held_.data() == before || held_.size() < 16);
-            pending_ = {held_.data() + (pending_.data() - before), pending_.size()};
-        }
     }
 
     bool finish() {
@@ -172,10 +187,18 @@ private:
     std::string held_;
     BodyFramer framer_;
     BodyKind kind_ = BodyKind::none;
-    bool head_request_ = false, keep_alive_ = false, framed_ = false, failed_ = false, finished_ = false, reusable_ = false;
+    bool head_request_ = false, keep_alive_ = false, framed_ = false, finished_ = false, reusable_ = false;
+    Code why_ = Code::ok;        // what broke the body, or that the deadline passed
 };
 
 }  // namespace
+
+Task<Result<Piece>> Upstream::next() {
+    NextPiece next(*this);
+    Poll state = co_await next;
+    if (state == Poll::failed) co_return failure();
+    co_return next.piece;
+}
 
 ClientPool::ClientPool(Core& core, Resolver& resolver, const UpstreamLimits& limits)
     : core_(core), resolver_(resolver), limits_(limits) {

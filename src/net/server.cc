@@ -45,21 +45,26 @@ uint16_t port_of(int fd) {
     return a.ss_family == AF_INET ? ntohs(reinterpret_cast<sockaddr_in&>(a).sin_port) : 0;
 }
 
-// Counts a connection for as long as its coroutine lives, whatever ends it.
-struct Counted {
-    std::atomic<uint64_t>& all;
-    std::atomic<uint32_t>& here;
-    Counted(std::atomic<uint64_t>& all, std::atomic<uint32_t>& here) : all(all), here(here) {
-        all.fetch_add(1, std::memory_order_relaxed);
-        here.fetch_add(1, std::memory_order_relaxed);
+}  // namespace
+
+// Counts a connection for as long as its socket lives, whatever ends it.
+struct Server::Counted {
+    std::atomic<uint64_t>* all;
+    std::atomic<uint32_t>* here;
+    Counted(Server& server, Core& core) : all(&server.connections_), here(&core.streams) {
+        all->fetch_add(1, std::memory_order_relaxed);
+        here->fetch_add(1, std::memory_order_relaxed);
     }
+    Counted(const Counted&) = delete;
     ~Counted() {
-        all.fetch_sub(1, std::memory_order_relaxed);
-        here.fetch_sub(1, std::memory_order_relaxed);
+        all->fetch_sub(1, std::memory_order_relaxed);
+        here->fetch_sub(1, std::memory_order_relaxed);
     }
 };
-
-}  // namespace
+struct Server::PlainSocket final : SocketTransport {
+    PlainSocket(int fd, Server& server, Core& core) : SocketTransport(fd), counted(server, core) {}
+    Counted counted;
+};
 
 struct Server::Acceptor final : Watched {
     int fd = -1;
@@ -170,20 +175,17 @@ void Server::place(PerCore& here, int fd) {
         bool far = unix_path_.empty() ? mine > least + least / 4 + 8 : mine > least;
         if (!far) to = &here;
     }
-    if (to == &here) {
-        here.connections.spawn(serve_fd(here, fd));
-    } else if (!to->core.post([this, to, fd] { to->connections.spawn(serve_fd(*to, fd)); })) {
-        here.connections.spawn(serve_fd(here, fd));
-    }
+    if (to == &here || !to->core.post([this, to, fd] { serve_fd(*to, fd); })) serve_fd(here, fd);
 }
 
-Task<void> Server::serve_fd(PerCore& here, int fd) {
-    Counted counted(connections_, here.core.streams);
-    if (!tls_) {
-        std::unique_ptr<Transport> plain = std::make_unique<SocketTransport>(fd);
-        co_await serve_http1(std::move(plain), service_, limits_, draining_, {});
-        co_return;
-    }
+void Server::serve_fd(PerCore& here, int fd) {
+    if (tls_) return here.connections.spawn(serve_tls(here, fd));
+    std::unique_ptr<Transport> plain = std::make_unique<PlainSocket>(fd, *this, here.core);
+    here.connections.spawn(serve_http1(std::move(plain), service_, limits_, draining_, {}));
+}
+
+Task<void> Server::serve_tls(PerCore& here, int fd) {
+    Counted counted(*this, here.core);
     auto accepted = co_await tls_accept(fd, *tls_, tls_handshake_ms);
     if (!accepted) co_return;
     std::unique_ptr<Transport> secure = *std::move(accepted);

@@ -37,9 +37,12 @@ public:
 
 private:
     struct Acceptor;
+    struct Counted;
+    struct PlainSocket;
     struct PerCore;
     Task<void> accept_loop(PerCore& here, Acceptor& acceptor);
-    Task<void> serve_fd(PerCore& here, int fd);
+    void serve_fd(PerCore& here, int fd);
+    Task<void> serve_tls(PerCore& here, int fd);
     void place(PerCore& here, int fd);
     std::vector<Core*> cores_;
     HttpService& service_;

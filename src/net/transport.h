@@ -29,6 +29,9 @@ public:
         Got await_resume() { return got; }
     };
     Recv recv() { return Recv(*this); }
+    // The same without waiting: false = nothing here yet (then wait on reader_slot() and ask again).
+    bool recv_now(Got& got) { return take(got); }
+    Waiter*& reader_slot() { return reader_; }
 
     // Sends now what the peer takes and keeps a copy of the rest (at most limits::write_rest_max). False: broken, or the rest
     // would not fit; no further send. After a true return with blocked(), co_await drained() before producing more.

@@ -59,15 +59,35 @@ public:
     // The final response head (1xx skipped). Views are valid until the next co_await. Failure codes: reset_before_byte,
     // first_byte_timeout, engine_garbage.
     virtual Task<Result<void>> read_head(ResponseHead& out) = 0;
-    // The body. After read_head, pieces already here come without waiting: call ready() until it is false, then co_await next().
-    // Failure codes: incomplete (closed early), engine_garbage (bad framing), deadline (idle_ms passed; may be called again).
-    virtual bool ready(Piece& out) = 0;
-    virtual Task<Result<Piece>> next() = 0;
+    // The body, without waiting. got: `out` is set. pending: nothing here yet, wait with NextPiece. failed: see failure().
+    enum class Poll : uint8_t { got, pending, failed };
+    virtual Poll poll(Piece& out) = 0;
+    // After failed: incomplete (closed early), engine_garbage (bad framing), deadline (nothing came in time; poll may be called again).
+    virtual Failure failure() = 0;
+    virtual Waiter*& reader_slot() = 0;     // made ready when poll() may have more to say
+    // co_await next_piece(up, out): got or failed.
+    Task<Result<Piece>> next();             // the same as a task of its own, for paths that are not hot
     // Pieces keep HTTP/1 chunk framing (only with BodyKind::chunked, only asked for before the first piece).
     virtual bool set_framed(bool) { return false; }
     virtual bool between_chunks() const { return true; }   // framed: the bytes so far end at a chunk boundary
     // The deadline of the next await: read_head and next() fail with first_byte_timeout / deadline after it.
     virtual void deadline_in(uint64_t ms) = 0;
+};
+
+// Waits for a piece without a frame of its own: the relay's loop holds it.
+struct NextPiece : Waiter {
+    Upstream& up;
+    Piece piece;
+    Upstream::Poll state = Upstream::Poll::pending;
+    explicit NextPiece(Upstream& up) : up(up) { retry = [](Waiter& w) { return static_cast<NextPiece&>(w).again(); }; }
+    bool await_ready() { return (state = up.poll(piece)) != Upstream::Poll::pending; }
+    void await_suspend(std::coroutine_handle<> h) { frame = h; park(up.reader_slot()); }
+    Upstream::Poll await_resume() const { return state; }
+    bool again() {
+        if (await_ready()) return true;
+        park(up.reader_slot());
+        return false;
+    }
 };
 
 // Connections of one core to all workers. Idle ones are kept per slot, newest first.
