@@ -86,7 +86,7 @@ Parse parse_response_head(std::string_view bytes, bool head_request, HeaderSpace
                           HeadCursor& cursor);
 
 // Tracks where a message body ends, without copying or allocating. Use feed() or next() for one body, not both in turn.
-// 24 bytes; lives in the connection.
+// 32 bytes; lives in the connection.
 class BodyFramer {
 public:
     void start(BodyKind kind, uint64_t content_length);
@@ -104,6 +104,7 @@ public:
     bool done() const { return state_ == State::done; }
     bool bad() const { return state_ == State::bad; }
     const char* why() const { return why_; }              // static text; "" unless bad
+    int status() const { return status_; }                // bad, as a server: 400, or 431 for trailers beyond their bound
     bool between_chunks() const { return state_ == State::size_first || state_ == State::done; }   // no chunk is open
     bool has_trailers() const { return has_trailers_; }   // at least one trailer field was seen (they are checked and skipped)
 
@@ -113,7 +114,7 @@ private:
         size_first, size, ext, size_lf, data, data_cr, data_lf,
         trailer_start, trailer_name, trailer_value, trailer_lf, last_lf,
     };
-    void fail(const char* why);
+    void fail(const char* why, uint16_t status = 400);
     void line_byte(unsigned char c);      // one byte of chunked framing
     void size_byte(unsigned char c);
     void trailer_byte(unsigned char c);
@@ -122,7 +123,8 @@ private:
     const char* why_ = "";
     State state_ = State::done;
     bool has_trailers_ = false;
-    uint16_t line_ = 0;                   // bytes of the size line or of the trailer section so far
+    uint16_t line_ = 0;                   // bytes of the size line or of the trailer lines so far, the closing CRLF not counted
+    uint16_t status_ = 400;
 };
 
 // Writing.

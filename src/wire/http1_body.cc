@@ -20,9 +20,10 @@ void BodyFramer::start(BodyKind kind, uint64_t content_length) {
     }
 }
 
-void BodyFramer::fail(const char* why) {
+void BodyFramer::fail(const char* why, uint16_t status) {
     state_ = State::bad;
     why_ = why;
+    status_ = status;
 }
 
 size_t BodyFramer::next(std::string_view bytes, std::string_view& payload) {
@@ -109,7 +110,8 @@ void BodyFramer::size_byte(unsigned char c) {
 }
 
 void BodyFramer::trailer_byte(unsigned char c) {
-    if (++line_ > limits::trailer_bytes_max) return fail("trailers too large");
+    const bool last_line = state_ == State::last_lf || (state_ == State::trailer_start && c == '\r');
+    if (!last_line && ++line_ > limits::trailer_bytes_max) return fail("trailers too large", 431);
     const char ch = static_cast<char>(c);
     switch (state_) {
         case State::trailer_start:

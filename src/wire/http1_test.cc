@@ -252,9 +252,11 @@ TEST(BodyFramer, RefusesLooseChunks) {
                                   "0\r\na: \x01\r\n", "0\r\na: b\n", "0\r\na: b\rc", "4000000000000000\r\n", "ffffffffffffffff\r\n"})
         EXPECT_NE(why(body), "") << body;
     EXPECT_EQ(why("3fffffffffffffff\r\n"), "");
-    EXPECT_EQ(why("1;" + std::string(limits::chunk_line_max - 2, 'e')), "");
+    EXPECT_EQ(why("1;" + std::string(limits::chunk_line_max - 2, 'e') + "\r\n"), "");
+    EXPECT_EQ(why("1;" + std::string(limits::chunk_line_max - 1, 'e') + "\r\n"), "chunk extension too long");
     EXPECT_EQ(why("1;" + std::string(limits::chunk_line_max + 1, 'e')), "chunk extension too long");
-    EXPECT_EQ(why("0\r\na: " + std::string(limits::trailer_bytes_max - 4, 't')), "");
+    EXPECT_EQ(why("0\r\na: " + std::string(limits::trailer_bytes_max - 5, 't') + "\r\n\r\n"), "");
+    EXPECT_EQ(why("0\r\na: " + std::string(limits::trailer_bytes_max - 4, 't') + "\r\n\r\n"), "trailers too large");
     EXPECT_EQ(why("0\r\na: " + std::string(limits::trailer_bytes_max, 't')), "trailers too large");
 }
 
