@@ -127,12 +127,13 @@ class Tidy(unittest.TestCase):
         self.one({"tests/a.py": "open('.." + "/shared/x')\n"}, "names a place outside")
 
     def test_option_that_nobody_reads(self):
-        row = 'Option{"--x", &Config::x_ms, "help"},\n'
-        extra = {"src/config/rows.cc": row, "src/config/README.md": "x\n",
-                 "cmake/folders.cmake": GOOD["cmake/folders.cmake"].replace("weir_folder(net", "weir_folder(config)\nweir_folder(net")}
-        self.one(extra, "x_ms is read by nobody")
-        self.assertEqual(found({**extra, "src/net/b.cc": "int y = config.x_ms;\n"}), [])
-        self.assertEqual(found({**extra, "src/config/rows.cc": row.replace("help", "help").replace("},", ", refused},")}), [])
+        row = 'row("a.x", WEIR_FIELD(limits.x_ms), integer(), "1", "help"),\n'
+        extra = {"src/config/options/rows.cc": row, "src/config/README.md": "x\n", "src/config/config.h": HEADER,
+                 "src/net/b.cc": '#include "config/config.h"\nint y = config.limits.z_ms;\n', "cmake/folders.cmake":
+                 GOOD["cmake/folders.cmake"].replace("weir_folder(net DEPS", "weir_folder(config)\nweir_folder(net DEPS config")}
+        self.one(extra, "limits.x_ms is read by nobody")
+        for reader in ("int y = config.limits.x_ms;", "int f(const LimitsConfig& c) { return c.x_ms; }"):
+            self.assertEqual(found({**extra, "src/net/b.cc": f'#include "config/config.h"\n{reader}\n'}), [])
 
 
 if __name__ == "__main__":
