@@ -1,5 +1,9 @@
 // One line per request, with the gateway's own share of its time. Cores push fixed-size records, the log thread writes.
 #pragma once
+#include "base/clock.h"
+#include "obs/spsc_ring.h"
+#include "types/outcome.h"
+
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
@@ -7,10 +11,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "base/clock.h"
-#include "obs/spsc_ring.h"
-#include "types/outcome.h"
 
 namespace weir {
 

@@ -1,17 +1,17 @@
 #include "obs/access_log.h"
 
+#include "obs/log.h"
+#include "obs/progress.h"
+
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <sstream>
 #include <thread>
-
-#include "obs/log.h"
-#include "obs/progress.h"
 
 namespace weir {
 namespace {

@@ -1,9 +1,9 @@
 // Words of the peers for endpoints and for what went wrong, as their metrics spell them.
 #pragma once
-#include <string_view>
-
 #include "base/result.h"
 #include "types/call.h"
+
+#include <string_view>
 
 namespace weir {
 

@@ -1,5 +1,7 @@
 // Log lines: a message and key/value pairs, copied into a bounded queue here, formatted and written by the log thread.
 #pragma once
+#include "base/result.h"
+
 #include <array>
 #include <atomic>
 #include <concepts>
@@ -7,8 +9,6 @@
 #include <initializer_list>
 #include <string>
 #include <string_view>
-
-#include "base/result.h"
 
 namespace weir {
 

@@ -1,11 +1,11 @@
 // How a line looks, and how its fields travel: [u32 length][message] then per field [kind][u8 length][key] and an 8-byte value
 // or [u32 length][text].
+#include "obs/escape.h"
+#include "obs/log_queue.h"
+
 #include <array>
 #include <cstring>
 #include <ctime>
-
-#include "obs/escape.h"
-#include "obs/log_queue.h"
 
 namespace weir {
 namespace {

@@ -1,6 +1,6 @@
-#include <algorithm>
-
 #include "obs/log.h"
+
+#include <algorithm>
 
 namespace weir {
 namespace {

@@ -1,11 +1,11 @@
 #include "obs/log_queue.h"
 
+#include "base/assert.h"
+
 #include <sys/mman.h>
 
 #include <memory>
 #include <new>
-
-#include "base/assert.h"
 
 namespace weir {
 

@@ -1,11 +1,11 @@
 // The bounded queue of log lines: any thread pushes, the log thread pops. A line is its message and fields, packed.
 #pragma once
+#include "obs/log.h"
+
 #include <atomic>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
-
-#include "obs/log.h"
 
 namespace weir {
 

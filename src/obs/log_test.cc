@@ -1,18 +1,18 @@
 #include "obs/log.h"
 
+#include "obs/log_thread.h"
+
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <sstream>
 #include <thread>
-
-#include "obs/log_thread.h"
 
 namespace weir {
 namespace {

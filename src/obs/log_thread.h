@@ -1,14 +1,14 @@
 // The thread that writes: takes lines and access records out of their queues, formats them, hands batches to the sinks.
 #pragma once
+#include "obs/access_log.h"
+#include "obs/log_queue.h"
+
 #include <atomic>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
-
-#include "obs/access_log.h"
-#include "obs/log_queue.h"
 
 namespace weir {
 

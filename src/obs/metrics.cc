@@ -1,13 +1,13 @@
 #include "obs/metrics.h"
 
+#include "base/assert.h"
+#include "obs/escape.h"
+#include "obs/metric_buckets.h"
+
 #include <algorithm>
 #include <bit>
 #include <cmath>
 #include <span>
-
-#include "base/assert.h"
-#include "obs/escape.h"
-#include "obs/metric_buckets.h"
 
 namespace weir {
 namespace {
@@ -57,14 +57,13 @@ Cells::~Cells() {
 }
 
 uint32_t bucket_of(Bounds b, uint64_t value) {   // index of the first bound >= value
-    const uint64_t* at = b.at;
-    uint32_t n = b.n;
-    while (n > 1) {                              // branch-free: bounds are few and values jump
+    uint32_t first = 0, n = b.n;
+    while (n > 1) {                              // arithmetic instead of branches: bounds are few and values jump
         const uint32_t half = n / 2;
-        at += at[half - 1] < value ? half : 0;
+        first += static_cast<uint32_t>(b.at[first + half - 1] < value) * half;
         n -= half;
     }
-    return static_cast<uint32_t>(at - b.at) + (n == 1 && *at < value ? 1 : 0);
+    return first + (n == 1 ? static_cast<uint32_t>(b.at[first] < value) : 0);
 }
 
 }  // namespace detail

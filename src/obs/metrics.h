@@ -1,5 +1,7 @@
 // Counters, gauges and histograms: per-core cells that only their core writes, summed when somebody scrapes.
 #pragma once
+#include "obs/metric_list.h"
+
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -11,8 +13,6 @@
 #include <string_view>
 #include <unordered_map>
 #include <vector>
-
-#include "obs/metric_list.h"
 
 namespace weir {
 

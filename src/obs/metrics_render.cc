@@ -1,9 +1,9 @@
 // The page: families in the order of the list, series in the order in which they appeared.
-#include <algorithm>
-#include <bit>
-
 #include "obs/escape.h"
 #include "obs/metrics.h"
+
+#include <algorithm>
+#include <bit>
 
 namespace weir {
 namespace {

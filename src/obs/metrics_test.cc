@@ -1,5 +1,10 @@
 #include "obs/metrics.h"
 
+#include "obs/collect.h"
+#include "obs/escape.h"
+#include "obs/metric_buckets.h"
+#include "obs/request_metrics.h"
+
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -7,11 +12,6 @@
 #include <set>
 #include <sstream>
 #include <thread>
-
-#include "obs/collect.h"
-#include "obs/escape.h"
-#include "obs/metric_buckets.h"
-#include "obs/request_metrics.h"
 
 namespace weir {
 namespace {

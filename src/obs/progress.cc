@@ -1,11 +1,11 @@
 #include "obs/progress.h"
 
+#include "base/clock.h"
+
 #include <unistd.h>
 
 #include <cstdio>
 #include <mutex>
-
-#include "base/clock.h"
 
 namespace weir {
 namespace {

@@ -1,9 +1,9 @@
 // A progress line for long start-up work. Silent unless stderr is a terminal.
 #pragma once
+#include "base/clock.h"
+
 #include <cstdint>
 #include <string_view>
-
-#include "base/clock.h"
 
 namespace weir {
 

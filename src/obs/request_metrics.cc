@@ -73,10 +73,7 @@ RequestMetrics::RequestMetrics(Metrics& metrics, unsigned core, RouterLabels lab
     : metrics_(metrics), core_(metrics.core(core)), labels_(labels), cache_(std::make_unique<Cache>()) {}
 RequestMetrics::~RequestMetrics() = default;
 
-Series& RequestMetrics::lazy(Series& s, Metric m, std::initializer_list<std::string_view> labels) {
-    if (!s) [[unlikely]] s = metrics_.series(m, labels);
-    return s;
-}
+void RequestMetrics::resolve(Series& s, Metric m, std::initializer_list<std::string_view> labels) { s = metrics_.series(m, labels); }
 
 RequestMetrics::HttpRow* RequestMetrics::http_begin(const char* method, const char* route) {
     const uint64_t key = mix64(reinterpret_cast<uintptr_t>(method)) ^ reinterpret_cast<uintptr_t>(route);
@@ -101,7 +98,7 @@ void RequestMetrics::http_end(HttpRow* row, int status, std::string_view error_c
 }
 
 void RequestMetrics::connection(int delta) {
-    core_.add(lazy(cache_->connections, Metric::http_connections, {}), static_cast<uint64_t>(static_cast<int64_t>(delta)));
+    core_.add(lazy(cache_->connections, Metric::http_connections), static_cast<uint64_t>(static_cast<int64_t>(delta)));
 }
 
 RequestMetrics::Row& RequestMetrics::row_for(Api api, std::string_view model, ModelIs is, bool streaming) {
@@ -125,11 +122,11 @@ RequestMetrics::Row& RequestMetrics::row_for(Api api, std::string_view model, Mo
 RequestMetrics::Mark RequestMetrics::begin(Api api, std::string_view model, ModelIs is, bool streaming, Instant now) {
     Row& r = row_for(api, model, is, streaming);
     const std::string_view type = streaming ? "stream" : "unary";
-    core_.add(lazy(r.started, Metric::requests_started, {r.endpoint.frontend, r.model.frontend, type}));
-    core_.add(lazy(r.inflight, Metric::requests_inflight, {r.model.frontend}));
-    core_.add(lazy(r.queued, Metric::requests_queued, {r.model.frontend}));
-    core_.add(lazy(r.router, Metric::router_requests, {labels_.router_type, labels_.backend_type, labels_.connection_mode, r.model.launch,
-                                                       r.endpoint.launch, streaming ? "true" : "false"}));
+    core_.add(lazy(r.started, Metric::requests_started, r.endpoint.frontend, r.model.frontend, type));
+    core_.add(lazy(r.inflight, Metric::requests_inflight, r.model.frontend));
+    core_.add(lazy(r.queued, Metric::requests_queued, r.model.frontend));
+    core_.add(lazy(r.router, Metric::router_requests, labels_.router_type, labels_.backend_type, labels_.connection_mode, r.model.launch,
+                                                       r.endpoint.launch, streaming ? "true" : "false"));
     return {&r, now, 0, 0, true};
 }
 
@@ -140,8 +137,8 @@ void RequestMetrics::first_byte(Mark& mark, Instant now) {
     mark.first = mark.last_token = now;
     core_.sub(r.queued);
     if (!r.streaming) return;
-    core_.observe(lazy(r.ttft, Metric::ttft_seconds, {r.model.frontend}), now - mark.begun);
-    core_.observe(lazy(r.router_ttft, Metric::router_ttft_seconds, {labels_.router_type, labels_.backend_type, r.model.launch, r.endpoint.launch}),
+    core_.observe(lazy(r.ttft, Metric::ttft_seconds, r.model.frontend), now - mark.begun);
+    core_.observe(lazy(r.router_ttft, Metric::router_ttft_seconds, labels_.router_type, labels_.backend_type, r.model.launch, r.endpoint.launch),
                   now - mark.begun);
 }
 
@@ -149,7 +146,7 @@ void RequestMetrics::tokens(Mark& mark, uint32_t n, Instant now) {
     if (!mark.row || n == 0) return;
     if (mark.last_token != 0) {
         const uint64_t gap = now - mark.last_token;
-        core_.observe_many(lazy(mark.row->itl, Metric::itl_seconds, {mark.row->model.frontend}), gap / n, n, gap);
+        core_.observe_many(lazy(mark.row->itl, Metric::itl_seconds, mark.row->model.frontend), gap / n, n, gap);
     }
     mark.last_token = now;
 }
@@ -159,47 +156,47 @@ void RequestMetrics::end(Mark& mark, const Outcome& outcome, Instant now) {
     Row& r = *mark.row;
     if (mark.queued) core_.sub(r.queued);
     core_.sub(r.inflight);
-    core_.observe(lazy(r.seconds, Metric::request_seconds, {r.model.frontend}), now - mark.begun);
-    count_end(r, outcome);
+    core_.observe(lazy(r.seconds, Metric::request_seconds, r.model.frontend), now - mark.begun);
+    const EndpointNames error = error_types(outcome.code, outcome.status);
+    count_end(r, outcome, error);
     count_tokens(r, mark, outcome, now);
-    if (error_types(outcome.code, outcome.status).launch.empty())
-        core_.observe(lazy(r.router_seconds, Metric::router_seconds, {labels_.router_type, labels_.backend_type, labels_.connection_mode,
-                                                                      r.model.launch, r.endpoint.launch}), now - mark.begun);
+    if (error.launch.empty())
+        core_.observe(lazy(r.router_seconds, Metric::router_seconds, labels_.router_type, labels_.backend_type, labels_.connection_mode,
+                                                                      r.model.launch, r.endpoint.launch), now - mark.begun);
     mark.row = nullptr;
 }
 
-void RequestMetrics::count_end(Row& r, const Outcome& outcome) {
-    const EndpointNames error = error_types(outcome.code, outcome.status);
+void RequestMetrics::count_end(Row& r, const Outcome& outcome, EndpointNames error) {
     const std::string_view type = r.streaming ? "stream" : "unary";
     core_.add(lazy(r.ended[error.frontend.data()], Metric::requests,
-                   {r.endpoint.frontend, error.frontend, r.model.frontend, type, error.frontend.empty() ? "success" : "error"}));
-    if (error.frontend == "overload") core_.add(lazy(r.rejected, Metric::model_rejections, {r.endpoint.frontend, r.model.frontend}));
+                   r.endpoint.frontend, error.frontend, r.model.frontend, type, error.frontend.empty() ? "success" : "error"));
+    if (error.frontend == "overload") core_.add(lazy(r.rejected, Metric::model_rejections, r.endpoint.frontend, r.model.frontend));
     if (outcome.ended_by == Outcome::client) {
-        core_.add(lazy(cache_->disconnected, Metric::disconnected_clients, {}));
-        core_.add(lazy(r.cancelled, Metric::model_cancellations, {r.endpoint.frontend, r.model.frontend, type}));
+        core_.add(lazy(cache_->disconnected, Metric::disconnected_clients));
+        core_.add(lazy(r.cancelled, Metric::model_cancellations, r.endpoint.frontend, r.model.frontend, type));
     }
     if (!error.launch.empty())
         core_.add(lazy(r.failed[error.launch.data()], Metric::router_errors,
-                       {labels_.router_type, labels_.backend_type, labels_.connection_mode, r.model.launch, r.endpoint.launch, error.launch}));
+                       labels_.router_type, labels_.backend_type, labels_.connection_mode, r.model.launch, r.endpoint.launch, error.launch));
 }
 
 void RequestMetrics::count_tokens(Row& r, const Mark& mark, const Outcome& outcome, Instant now) {
-    const auto router = [&](Series& s, Metric m) -> Series& {
-        return lazy(s, m, {labels_.router_type, labels_.backend_type, r.model.launch, r.endpoint.launch});
+    const auto router = [&](Series& s, Metric m) {
+        return lazy(s, m, labels_.router_type, labels_.backend_type, r.model.launch, r.endpoint.launch);
     };
-    const auto router_tokens = [&](Series& s, std::string_view type) -> Series& {
-        return lazy(s, Metric::router_tokens, {labels_.router_type, labels_.backend_type, r.model.launch, r.endpoint.launch, type});
+    const auto router_tokens = [&](Series& s, std::string_view type) {
+        return lazy(s, Metric::router_tokens, labels_.router_type, labels_.backend_type, r.model.launch, r.endpoint.launch, type);
     };
     if (const uint32_t n = outcome.prompt_tokens; n > 0) {
-        core_.observe(lazy(r.input, Metric::input_tokens, {r.model.frontend}), n);
-        core_.add(lazy(r.tokens_in, Metric::tokens, {r.model.frontend, "input"}), n);
+        core_.observe(lazy(r.input, Metric::input_tokens, r.model.frontend), n);
+        core_.add(lazy(r.tokens_in, Metric::tokens, r.model.frontend, "input"), n);
         core_.add(router_tokens(r.router_in, "input"), n);
     }
-    if (outcome.cached_tokens > 0) core_.observe(lazy(r.cached, Metric::cached_tokens, {r.model.frontend}), outcome.cached_tokens);
+    if (outcome.cached_tokens > 0) core_.observe(lazy(r.cached, Metric::cached_tokens, r.model.frontend), outcome.cached_tokens);
     if (const uint32_t n = outcome.out_tokens; n > 0) {
-        core_.observe(lazy(r.output, Metric::output_tokens, {r.model.frontend}), n);
-        core_.add(lazy(r.output_total, Metric::output_tokens_total, {r.model.frontend}), n);
-        core_.add(lazy(r.tokens_out, Metric::tokens, {r.model.frontend, "output"}), n);
+        core_.observe(lazy(r.output, Metric::output_tokens, r.model.frontend), n);
+        core_.add(lazy(r.output_total, Metric::output_tokens_total, r.model.frontend), n);
+        core_.add(lazy(r.tokens_out, Metric::tokens, r.model.frontend, "output"), n);
         core_.add(router_tokens(r.router_out, "output"), n);
     }
     if (!r.streaming || mark.first == 0) return;
@@ -208,46 +205,46 @@ void RequestMetrics::count_tokens(Row& r, const Mark& mark, const Outcome& outco
 }
 
 void RequestMetrics::overhead(const char* plan, uint64_t ns) {
-    core_.observe(lazy(cache_->overhead[plan], Metric::overhead_seconds, {plan}), ns);
+    core_.observe(lazy(cache_->overhead[plan], Metric::overhead_seconds, plan), ns);
 }
 
 void RequestMetrics::picked(const Mark& mark, const char* policy) {
     if (!mark.row) return;
     core_.add(lazy(mark.row->picked[policy], Metric::worker_selections,
-                   {labels_.worker_type, labels_.connection_mode, mark.row->model.launch, policy}));
+                   labels_.worker_type, labels_.connection_mode, mark.row->model.launch, policy));
 }
 
 void RequestMetrics::sent(const Mark& mark, EndpointKey worker, std::string_view url) {
     if (!mark.row) return;
     auto& known = mark.row->sent;
     if (known.size() >= workers_max) known.clear();
-    core_.add(lazy(known[worker], Metric::worker_requests, {mark.row->model.launch, url}));
+    core_.add(lazy(known[worker], Metric::worker_requests, mark.row->model.launch, url));
 }
 
 void RequestMetrics::upstream_answer(int status) {
     if (status < 100 || status >= static_cast<int>(cache_->upstream.size())) return;
     char text[12];
     core_.add(lazy(cache_->upstream[static_cast<size_t>(status)], Metric::upstream_responses,
-                   {labels_.router_type, digits(static_cast<unsigned>(status), text), ""}));
+                   labels_.router_type, digits(static_cast<unsigned>(status), text), ""));
 }
 
 void RequestMetrics::attempt_failed(Code code) {
     const std::string_view type = error_types(code, 0).launch;
     if (type.empty()) return;
-    core_.add(lazy(cache_->errors[type.data()], Metric::worker_errors, {labels_.worker_type, labels_.connection_mode, type}));
+    core_.add(lazy(cache_->errors[type.data()], Metric::worker_errors, labels_.worker_type, labels_.connection_mode, type));
 }
 
 void RequestMetrics::retrying(const Mark& mark, unsigned attempt, uint64_t backoff_ns) {
     if (!mark.row || attempt < 2) return;
-    core_.add(lazy(mark.row->retries, Metric::worker_retries, {labels_.worker_type, mark.row->endpoint.launch}));
+    core_.add(lazy(mark.row->retries, Metric::worker_retries, labels_.worker_type, mark.row->endpoint.launch));
     char text[12];
     const unsigned retry = attempt - 1;
     Series& s = cache_->backoff[retry < cache_->backoff.size() ? retry : 0];
-    core_.observe(lazy(s, Metric::retry_backoff_seconds, {retry < cache_->backoff.size() ? digits(retry, text) : "other"}), backoff_ns);
+    core_.observe(lazy(s, Metric::retry_backoff_seconds, retry < cache_->backoff.size() ? digits(retry, text) : "other"), backoff_ns);
 }
 
 void RequestMetrics::exhausted(const Mark& mark) {
-    if (mark.row) core_.add(lazy(mark.row->exhausted, Metric::worker_retries_exhausted, {labels_.worker_type, mark.row->endpoint.launch}));
+    if (mark.row) core_.add(lazy(mark.row->exhausted, Metric::worker_retries_exhausted, labels_.worker_type, mark.row->endpoint.launch));
 }
 
 }  // namespace weir

@@ -1,14 +1,14 @@
 // The metric work of one request in a few calls: what the flow knows (Api, model, Outcome) to the rows of metric_list.h.
 #pragma once
-#include <memory>
-#include <string_view>
-#include <unordered_map>
-
 #include "obs/error_types.h"
 #include "obs/metrics.h"
 #include "types/call.h"
 #include "types/outcome.h"
 #include "types/worker.h"
+
+#include <memory>
+#include <string_view>
+#include <unordered_map>
 
 namespace weir {
 
@@ -58,9 +58,14 @@ private:
     struct ModelRows;
     struct Cache;
     Row& row_for(Api, std::string_view model, ModelIs, bool streaming);
-    void count_end(Row&, const Outcome&);
+    void count_end(Row&, const Outcome&, EndpointNames error);
     void count_tokens(Row&, const Mark&, const Outcome&, Instant now);
-    Series& lazy(Series&, Metric, std::initializer_list<std::string_view>);
+    template <class... Label>
+    Series lazy(Series& s, Metric m, const Label&... labels) {   // resolved at first use; the labels are looked at only then
+        if (!s) [[unlikely]] resolve(s, m, {std::string_view(labels)...});
+        return s;
+    }
+    void resolve(Series&, Metric, std::initializer_list<std::string_view>);
     Metrics& metrics_;
     CoreMetrics& core_;
     const RouterLabels labels_;

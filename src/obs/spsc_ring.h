@@ -1,5 +1,7 @@
 // A bounded queue between one producing and one consuming thread. Never waits; a full ring refuses.
 #pragma once
+#include "base/assert.h"
+
 #include <atomic>
 #include <bit>
 #include <cstddef>
@@ -7,8 +9,6 @@
 #include <cstring>
 #include <memory>
 #include <type_traits>
-
-#include "base/assert.h"
 
 namespace weir {
 
