@@ -90,6 +90,30 @@ def sdk_node(setup, dialect, tls):
     return counts, text
 
 
+def run_command(setup, dialect, tls):
+    """./run, as a stranger types it, answers the SDK."""
+    python, log = provide.python_sdk(), setup.folder / "run.log"
+    port = weir_process.closed_port()
+    with open(log, "wb") as out:
+        started = subprocess.Popen(["./run", "--http-port", str(port)], cwd=HERE.parent.parent, stdin=subprocess.DEVNULL, stdout=out,
+                                   stderr=subprocess.STDOUT, env=weir_process.QUIET_ENV, start_new_session=True)
+    try:
+        weir_process.wait_until(lambda: "weir listens" in log.read_text() or started.poll() is not None, 900, "./run says that it listens")
+        text = log.read_text()
+        if started.poll() is not None or f"http://localhost:{port}/docs" not in text:
+            return (0, 1, 0), text[-4000:]
+        model = re.search(r'"model":"([^"]+)"', text)[1]
+        env = {**os.environ, "INTEROP_URL": f"http://localhost:{port}", "INTEROP_MODEL": model, "INTEROP_DIALECT": "frontend"}
+        return unittest_counts(*run([python, HERE / "sdk_python.py", "Chat", "Others"], 180, env=env))
+    finally:
+        started.terminate()
+        try:
+            started.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(started.pid, 9)
+            started.wait()
+
+
 def unittest_counts(code, text):
     ran = re.findall(r"^Ran (\d+) tests? in", text, re.M)
     if not ran:
@@ -151,7 +175,7 @@ def other(module):
 
 BOTH = [("frontend", False), ("launch", False)]
 ALL = BOTH + [("frontend", True), ("launch", True)]
-SUITES = [("Python SDK", sdk_python, ALL), ("Node SDK", sdk_node, ALL), ("h2spec", h2spec, [("launch", False), ("launch", True)]),
+SUITES = [("./run", run_command, [("frontend", False)]), ("Python SDK", sdk_python, ALL), ("Node SDK", sdk_node, ALL), ("h2spec", h2spec, [("launch", False), ("launch", True)]),
           ("curl", other("curl_suite"), ALL), ("h2load", other("h2load_suite"), [("launch", False), ("launch", True)]),
           ("SMG side by side", other("smg_peer"), [("launch", False)])]
 
