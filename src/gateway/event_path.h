@@ -1,9 +1,12 @@
-// The second path: an engine's answer is decoded to Events and encoded in the client's dialect.
+// The second path: an engine's answer is decoded to Events and encoded in the client's dialect, though both speak the same.
+// Token engines and other dialects use nothing else; the differential test sends every request through both paths.
 #pragma once
 #include <memory>
 #include <string>
 
 #include "api/encode.h"
+#include "engine/openai_codec.h"
+#include "gateway/request_scope.h"
 #include "types/call.h"
 #include "types/event.h"
 
@@ -11,11 +14,24 @@ namespace weir {
 
 class EventPath {
 public:
-    EventPath(const api::Options& options, const Call& call, int64_t now_s) : tail(tail_of(call)), encoder(api::make_encoder(options, tail, now_s)) {}
-    Tail tail;
-    std::unique_ptr<api::Encoder> encoder;
-    Batch batch;
-    void engine_request(const Call&, std::string& out) { (void)out; }
+    EventPath(const api::Options& options, const Call& call, int64_t now_s)
+        : tail_(tail_of(call)), encoder_(api::make_encoder(options, tail_, now_s)), decoder_(call.api, streaming()) {}
+    bool streaming() const { return tail_.wants & wants::stream; }
+    void write_request(const Call& call, std::string& out) const { engine::write_openai_request(call, {{}, streaming(), false}, out); }
+
+    // One read of the engine's body (payload, no chunk framing); appends what the client gets now.
+    Result<void> feed(std::string_view bytes, Instant at, RequestScope&, std::string& out);
+    // The engine's body ended; appends the rest (unary: the whole body).
+    Result<void> finish(RequestScope&, std::string& out);
+    api::Encoder& encoder() { return *encoder_; }
+    bool done() const { return decoder_.done(); }
+
+private:
+    void pass(RequestScope&, std::string& out);
+    Tail tail_;
+    std::unique_ptr<api::Encoder> encoder_;
+    engine::OpenAiDecoder decoder_;
+    Batch batch_;
 };
 
 }  // namespace weir

@@ -4,11 +4,9 @@
 #include "api/error_body.h"
 #include "dispatch/attempt.h"
 #include "dispatch/worker_headers.h"
-#include "gateway/event_path.h"
-#include "gateway/passed_bytes.h"
+#include "gateway/flow_streaming.h"
 #include "obs/log.h"
 #include "prepare/prepare.h"
-#include "route/booking.h"
 #include "wire/http1.h"
 
 namespace weir {
@@ -21,16 +19,6 @@ const char* method_name(std::string_view method) {   // static storage, and no l
 }
 
 }  // namespace
-
-// All that stays of a request while its answer streams; the decoded Call and the body are gone by then.
-struct Flow::Streaming {
-    std::unique_ptr<Upstream> upstream;
-    Booking booking;
-    dispatch::Relay relay;
-    std::unique_ptr<EventPath> events;       // decode-Event-encode; null: bytes pass untouched
-    PassedBytes passed;
-    Instant deadline = 0;
-};
 
 Task<void> Flow::serve(HttpExchange& http) {
     CoreState& here = *cores_[Core::here().index()];
@@ -73,7 +61,8 @@ Task<Result<void>> Flow::start(HttpExchange& http, RequestScope& scope, CoreStat
     call.received = http.received;
     CO_TRY_OK(api::decode_light(options_.api, content_type, call, arena));
     call.model = arena.copy(call.model);   // the body may move when it is held
-    FleetViewRef fleet = here.fleet;
+    out.fleet = here.fleet;
+    const FleetView* fleet = out.fleet.get();
     scope.model_is(row.api, call.model, fleet->serving(call.model) != nullptr, call.wants & wants::stream);
     bool events = options_.path == FlowOptions::Path::events;
     if (events) CO_TRY_OK(api::decode_full(options_.api, call, arena));
@@ -85,9 +74,9 @@ Task<Result<void>> Flow::start(HttpExchange& http, RequestScope& scope, CoreStat
     std::string engine_body;
     if (events) {
         out.events = std::make_unique<EventPath>(options_.api, call, here.core.clock().wall() / 1'000);
-        out.events->engine_request(call, engine_body);
+        out.events->write_request(call, engine_body);
     }
-    std::string cors = cors_of(http.head.headers);
+    out.cors = cors_of(http.head.headers);
     std::array<WorkerSlot, limits::retries_max> tried;
     for (unsigned attempt = 1;; attempt++) {
         CO_TRY(route::Choice choice, route::place(prepared, *fleet, *policy_, {tried.data(), attempt - 1}, here.scratch, here.core.random()));
@@ -126,15 +115,16 @@ Task<Result<void>> Flow::start(HttpExchange& http, RequestScope& scope, CoreStat
             co_return refused;
         }
         if (out.events && head.status < 300) {
+            scope.events_path();
             http.drop_body();
             co_return Nothing{};
         }
-        out.events.reset();
         http.drop_body();
+        out.events.reset();
         scope.first_byte();
         here.lines.clear();
         bool has_date = dispatch::append_client_lines(here.lines, head);
-        append_own_lines(here.lines, scope, cors);
+        append_own_lines(here.lines, scope, out.cors);
         if (options_.api.dialect == Dialect::launch) append_header(here.lines, "x-smg-routed-worker-id", choice.at.worker->url);
         out.passed.watch(scope);
         if (!dispatch::begin(out.relay, http, *out.upstream, head, here.lines, has_date, out.passed))

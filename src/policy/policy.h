@@ -7,7 +7,6 @@
 #include <string_view>
 
 #include "base/clock.h"
-#include "types/outcome.h"
 #include "types/prepared.h"
 #include "types/worker.h"
 
@@ -31,8 +30,7 @@ public:
     virtual uint32_t needs() const = 0;   // bits of namespace need
     // At least one rank is eligible. At most 1 us + 8 ns a rank; no locks, no waits, no I/O. Any core.
     virtual Pick pick(const Prepared&, const Slate&, Random&) const = 0;
-    virtual void booked(const Prepared&, RankRef) {}                  // after the booking
-    virtual void ended(const Prepared&, RankRef, const Outcome&) {}   // exactly once per booked leg
+    virtual void booked(const Prepared&, RankRef) {}   // after the booking
 };
 
 struct PolicyConfig {

@@ -1,0 +1,24 @@
+// Workers from a list of URLs: each is asked for its models until it answers, then it is routable.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "fleet/fleet.h"
+#include "net/upstream.h"
+
+namespace weir {
+
+struct StaticUrlsOptions {
+    std::string api_key;               // sent as bearer token with each question; may be empty
+    uint64_t question_ms = 5'000;      // bound of one question
+    uint64_t retry_first_ms = 100, retry_max_ms = 5'000;   // between questions to a worker that does not answer
+    uint64_t refresh_ms = 30'000;      // a worker that answered is asked again, so that a restart with another model is seen
+};
+
+// Runs until destroyed, on the control core. `slots` come from Registry::add. A worker without /v1/models (404, 405, 501) takes any model.
+Task<void> watch_static_worker(Registry& registry, ClientPool& pool, WorkerSlot slot, StaticUrlsOptions options);
+
+// Model ids of an OpenAI model list. Failure: engine_garbage.
+Result<std::vector<std::string>> read_model_list(std::string_view body);
+
+}  // namespace weir

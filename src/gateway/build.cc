@@ -1,0 +1,178 @@
+// Every object of the gateway, made here and by hand.
+#include <sys/resource.h>
+#include <sys/sysinfo.h>
+
+#include <algorithm>
+#include <fstream>
+#include <thread>
+
+#include "gateway/gateway.h"
+#include "gateway/mock_host.h"
+#include "obs/collect.h"
+#include "obs/log.h"
+
+namespace weir {
+namespace {
+
+constexpr uint64_t bodies_share = 5;   // of the memory limit: a fifth
+
+uint64_t memory_limit(const Config& config) {
+    if (config.limits.memory) return config.limits.memory;
+    struct sysinfo info{};
+    sysinfo(&info);
+    uint64_t ram = static_cast<uint64_t>(info.totalram) * info.mem_unit;
+    std::ifstream cgroup("/sys/fs/cgroup/memory.max");
+    uint64_t limit = 0;
+    return cgroup >> limit && limit > 0 ? std::min(limit, ram) : ram;
+}
+
+unsigned data_cores(const Config& config) { return config.run.cores ? config.run.cores : std::max(1u, std::thread::hardware_concurrency()); }
+
+MetricsOptions metrics_options(const Config& config) {
+    MetricsOptions o;
+    o.prefix = config.metrics.prefix;
+    o.duration_buckets = config.metrics.duration_buckets_s;
+    return o;
+}
+
+void raise_file_limit() {
+    rlimit files{};
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+}
+
+ServerLimits server_limits(const Config& config, Budget& bodies) {
+    ServerLimits l;
+    l.head_ms = config.limits.head_ms;
+    l.idle_ms = config.limits.idle_ms;
+    l.body_stall_ms = config.limits.body_stall_ms;
+    l.body_total_ms = config.limits.body_total_ms;
+    l.write_stall_ms = config.limits.write_stall_ms;
+    l.allow_half_close = config.listen.allow_half_close;
+    l.bodies = &bodies;
+    return l;
+}
+
+}  // namespace
+
+Gateway::Gateway(const Config& config)
+    : config_(config), bodies_("request_bodies", memory_limit(config) / bodies_share), metrics_(data_cores(config) + 1, metrics_options(config)) {}
+
+Result<std::unique_ptr<Gateway>> Gateway::build(const Config& config) {
+    raise_file_limit();
+    std::unique_ptr<Gateway> g(new Gateway(config));
+    unsigned n = data_cores(config);
+    if (config.log.access) g->access_ = std::make_unique<AccessLog>(n, config.log.json, config.log.local_time);
+    uint64_t seed = system_clock().wall() * 0x9e3779b97f4a7c15ull;
+    for (unsigned i = 0; i <= n; i++) g->cores_.push_back(std::make_unique<Core>(i, system_clock(), std::make_unique<EpollPoller>(), seed + i));
+    for (unsigned i = 0; i < n; i++) g->data_.push_back(g->cores_[i].get());
+    g->ctl_ = g->cores_[n].get();
+    UpstreamLimits up;
+    up.connect_ms = config.limits.connect_ms;
+    up.pool_idle_ms = config.workers.pool_idle_ms;
+    for (Core* core : g->data_) {
+        Core::Enter enter(*core);
+        g->states_.push_back(std::make_unique<CoreState>(*core, up, g->metrics_, g->access_.get()));
+    }
+    TRY_OK(g->open_tls());
+    TRY_OK(g->open_flow());
+    {
+        Core::Enter enter(*g->ctl_);
+        g->ctl_resolver_ = std::make_unique<Resolver>(*g->ctl_);
+        g->ctl_pool_ = std::make_unique<ClientPool>(*g->ctl_, *g->ctl_resolver_, up);
+    }
+    TRY_OK(g->open_listeners());
+    TRY_OK(g->open_workers());
+    return g;
+}
+
+Result<void> Gateway::open_tls() {
+    if (!config_.tls.cert.empty()) {
+        TRY(tls_server_, TlsServer::load({config_.tls.cert, config_.tls.key, config_.tls.client_ca}));
+    }
+    TlsClientFiles files;
+    files.cert = config_.workers.client_cert;
+    files.key = config_.workers.client_key;
+    files.ca = config_.workers.ca;
+    bool wanted = !files.cert.empty() || !files.ca.empty();
+    for (auto& url : config_.workers.urls) wanted = wanted || url.starts_with("https:");
+    if (wanted) {
+        TRY(tls_client_, TlsClient::load(files));
+    }
+    return Nothing{};
+}
+
+Result<void> Gateway::open_flow() {
+    FlowOptions o;
+    o.api.dialect = config_.dialect;
+    o.api.ignore_unsupported = config_.api.ignore_unsupported_fields;
+    o.api.force_include_usage = config_.api.force_include_usage;
+    o.api.overload_status = config_.api.overload_status;
+    o.api.body_max = config_.limits.body_max;
+    o.api.metrics_on_main_port = !config_.metrics.own_port;
+    o.request_id_headers = config_.api.request_id_headers;
+    if (o.request_id_headers.empty()) o.request_id_headers = {"x-request-id", "x-correlation-id", "x-trace-id", "request-id"};
+    o.cors_origins = config_.api.cors_origins;
+    o.sse_keepalive_ms = config_.api.sse_keepalive_ms;
+    o.first_byte_ms = config_.limits.first_byte_ms;
+    o.idle_ms = config_.limits.stream_idle_ms;
+    o.total_ms = config_.limits.request_ms;
+    o.path = static_cast<FlowOptions::Path>(config_.api.debug_path);
+    o.connect_attempts_max = std::clamp<unsigned>(config_.limits.connect_attempts, 1, limits::retries_max);
+    const PathsConfig& p = config_.paths;
+    api::PathOverride moved[] = {{"chat", p.chat}, {"cmp", p.completions}, {"emb", p.embeddings}, {"models", p.models},
+                                 {"health", p.health}, {"live", p.live}, {"metrics", p.metrics}};
+    TRY(auto routes, api::Routes::make(o.api, moved));
+    const PolicyRow* row = find_policy(config_.router.policy);
+    if (!row) return Failure(Code::not_supported, "not supported yet: policy " + config_.router.policy);
+    flow_ = std::make_unique<Flow>(std::move(o), routes, row->make({row->name}), row->name.data(), metrics_, draining_);
+    for (auto& state : states_) flow_->add_core(state.get());
+    metrics_.on_scrape([this](Metrics& m) {
+        collect_process(m);
+        collect_budget(m, bodies_);
+        collect_log(m, access_.get());
+    });
+    set_build_info(metrics_, WEIR_VERSION, WEIR_REVISION);
+    return Nothing{};
+}
+
+Result<void> Gateway::open_listeners() {
+    ServerLimits limits = server_limits(config_, bodies_);
+    auto add = [&](const ListenAt& at) -> Result<void> {
+        main_.push_back(std::make_unique<Server>(data_, *flow_, limits, tls_server_.get()));
+        if (config_.listen.connections_max) main_.back()->set_connections_max(config_.listen.connections_max);
+        return main_.back()->listen(at);
+    };
+    TRY_OK(add({config_.listen.host, config_.listen.port, {}}));
+    if (!config_.listen.unix_path.empty()) TRY_OK(add({{}, 0, config_.listen.unix_path}));
+    if (config_.metrics.own_port) {
+        metrics_service_ = std::make_unique<MetricsService>(metrics_);
+        metrics_server_ = std::make_unique<Server>(std::vector<Core*>{ctl_}, *metrics_service_, limits, nullptr);
+        TRY_OK(metrics_server_->listen({config_.metrics.host, config_.metrics.port, {}}));
+    }
+    metrics_.on_scrape([this](Metrics& m) {
+        uint64_t open = 0;
+        for (auto& server : main_) open += server->connections();
+        m.set(Metric::http_connections, {}, static_cast<double>(open));
+    });
+    return Nothing{};
+}
+
+Result<void> Gateway::open_workers() {
+    registry_ = std::make_unique<Registry>(cells_, tls_client_.get(), config_.workers.http2, [this](FleetViewRef view) { publish(std::move(view)); });
+    std::vector<std::string> urls = config_.workers.urls;
+    if (config_.discovery.demo_engines) {
+        TRY(mocks_, MockHost::start(config_.mocker, config_.discovery.demo_engines));
+        for (auto& url : mocks_->urls()) urls.push_back(url);
+    }
+    for (auto& url : urls) {
+        WorkerSpec spec;
+        spec.url = url;
+        TRY(WorkerSlot slot, registry_->add(std::move(spec)));
+        ctl_->post([this, slot] { ctl_->nursery().spawn(watch_static_worker(*registry_, *ctl_pool_, slot, {})); });
+    }
+    return Nothing{};
+}
+
+}  // namespace weir

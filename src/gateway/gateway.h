@@ -1,0 +1,66 @@
+// The whole gateway: every object made by hand, in order, and torn down in reverse.
+#pragma once
+#include <atomic>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "base/budget.h"
+#include "config/config.h"
+#include "discovery/static_urls.h"
+#include "gateway/core_state.h"
+#include "gateway/flow.h"
+#include "gateway/metrics_service.h"
+#include "net/server.h"
+#include "net/tls.h"
+
+namespace weir {
+
+class MockHost;   // gateway/mock_host.h: simulated engines in this process
+
+class Gateway {
+public:
+    // Listens (connections wait) but serves nothing yet. The failure's message is for the terminal.
+    static Result<std::unique_ptr<Gateway>> build(const Config&);
+    ~Gateway();
+    // Serves until a signal asks to stop; the caller has blocked SIGINT, SIGTERM, SIGHUP in all threads. Returns the exit code.
+    int run();
+    uint16_t port() const { return main_.front()->port(); }
+
+private:
+    explicit Gateway(const Config&);
+    Result<void> open_tls();
+    Result<void> open_flow();
+    Result<void> open_listeners();
+    Result<void> open_workers();
+    void start();
+    void announce();
+    int wait_for_end();
+    uint64_t active() const;
+    void publish(FleetViewRef);
+    Task<void> watch_files();
+
+    Config config_;
+    std::atomic<bool> draining_{false};
+    Budget bodies_;
+    Metrics metrics_;
+    std::unique_ptr<AccessLog> access_;
+    std::unique_ptr<TlsServer> tls_server_;
+    std::unique_ptr<TlsClient> tls_client_;
+    LoadCells cells_;
+    std::vector<std::unique_ptr<Core>> cores_;      // data cores, then the control core
+    std::vector<Core*> data_;
+    Core* ctl_ = nullptr;
+    std::vector<std::unique_ptr<CoreState>> states_;
+    std::unique_ptr<Flow> flow_;
+    std::unique_ptr<MetricsService> metrics_service_;
+    std::unique_ptr<Resolver> ctl_resolver_;
+    std::unique_ptr<ClientPool> ctl_pool_;
+    std::unique_ptr<Registry> registry_;
+    std::unique_ptr<MockHost> mocks_;
+    std::vector<std::unique_ptr<Server>> main_;     // TCP, and a unix socket when asked for
+    std::unique_ptr<Server> metrics_server_;
+    std::vector<std::thread> threads_;
+};
+
+}  // namespace weir
