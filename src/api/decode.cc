@@ -60,14 +60,14 @@ public:
             if (!row) note_unknown(name);
             if (!row || travels_as_sent(row->field)) extra.push(m);
             if (!row) continue;
-            if (auto ok = one(*row, name, value); !ok) return ok;
+            if (auto ok = one(*row, name, value, m.key); !ok) return ok;
         }
         call_.extra = extra.take();
         return finish();
     }
 
 private:
-    Result<void> one(const FieldRow& row, Str name, Str value);
+    Result<void> one(const FieldRow& row, Str name, Str value, Span key);
     Result<void> store(const FieldRow& row, Str value);
     Result<void> stream_options(Str value);
     Result<void> finish();
@@ -76,7 +76,7 @@ private:
     void note_unknown(Str name) {
         if (refuse_.options.dialect != Dialect::frontend || refuse_.options.ignore_unsupported || call_.api == Api::embeddings) return;
         if (unknown_.size() > 4096) return;
-        unknown_ += (unknown_.empty() ? "`" : ", `") + std::string(name.substr(0, 256)) + "`";
+        unknown_ += (unknown_.empty() ? "`" : ", `") + std::string(clip(name, 256)) + "`";
     }
     bool has(Field f) const { return seen_[static_cast<size_t>(f)] != nullptr; }
 
@@ -89,11 +89,12 @@ private:
     std::optional<Failure> range_;         // the first one; types and missing fields come before ranges
 };
 
-Result<void> Light::one(const FieldRow& row, Str name, Str value) {
+Result<void> Light::one(const FieldRow& row, Str name, Str value, Span key) {
     auto& seen = seen_[static_cast<size_t>(row.field)];
     if (seen && row.field != Field::opaque) {   // two values: one might route and the other run
+        bool own = row.field == Field::template_kwargs || row.field == Field::nvext;   // the peer reads these itself, unbuffered
         Str said = row.field == Field::template_kwargs ? Str("chat_template_args") : name;
-        return refuse_.say("duplicate field `" + std::string(said) + "`", "", refuse_.after(value), "duplicate_field");
+        return refuse_.say("duplicate field `" + std::string(said) + "`", "", key.off + key.len + 1, "duplicate_field", own);
     }
     seen = value.data();
     bool required = row.field == Field::model || row.field == Field::messages || row.field == Field::prompt || row.field == Field::input;
@@ -148,7 +149,7 @@ Result<void> Light::store(const FieldRow& row, Str value) {
             call_.encoding_format = json_text(value, arena_);
             if (call_.encoding_format == "base64") call_.wants |= wants::base64;
             else if (call_.encoding_format != "float")
-                return refuse_.say("unknown variant `" + std::string(call_.encoding_format.substr(0, 64)) + "`, expected `float` or `base64`",
+                return refuse_.say("unknown variant `" + std::string(clip(call_.encoding_format, 64)) + "`, expected `float` or `base64`",
                                    "encoding_format", refuse_.after(value), "invalid_value");
             break;
         default: break;   // decode_full's

@@ -146,7 +146,7 @@ Result<Message> decode_message(const Refuse& refuse, Arena& arena, Str value, co
     m.raw = span_in(refuse.body, value);
     bool content = false;
     for (JsonMembers f(value); f.next();) {
-        std::string at = param + "." + std::string(f.key.substr(0, 64));
+        std::string at = param + "." + std::string(clip(f.key, 64));
         Result<void> ok;
         if (f.key == "content") {
             content = true;
@@ -184,7 +184,7 @@ Result<Role> message_role(const Refuse& refuse, Str message, Str param) {
     std::span<const RoleName> known = refuse.options.dialect == Dialect::frontend ? std::span<const RoleName>(frontend_roles) : launch_roles;
     for (const RoleName& r : known)
         if (json_is(role, r.name)) return r.role;
-    std::string what = "unknown variant `" + std::string(json_inside(role).substr(0, 64)) + "`, expected one of ";
+    std::string what = "unknown variant `" + std::string(clip(json_inside(role), 64)) + "`, expected one of ";
     for (size_t i = 0; i < known.size(); ++i) what += (i ? ", `" : "`") + std::string(known[i].name) + "`";
     return refuse.say(std::move(what), std::string(param) + ".role", refuse.after(role), "invalid_value");
 }

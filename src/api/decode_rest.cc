@@ -61,7 +61,7 @@ Result<Tool> decode_tool(const Refuse& refuse, Arena& arena, Str value, const st
     if (function.empty()) return refuse.missing("function", refuse.after(value), at);
     if (json_kind(function) != JsonKind::object) return refuse.type(function, "a map", at + ".function");
     for (JsonMembers f(function); f.next();) {
-        std::string where = at + ".function." + std::string(f.key.substr(0, 64));
+        std::string where = at + ".function." + std::string(clip(f.key, 64));
         bool null = json_kind(f.value) == JsonKind::null;
         if (f.key == "name" || (f.key == "description" && !null)) {
             if (json_kind(f.value) != JsonKind::string) return refuse.type(f.value, "a string", where);
@@ -105,7 +105,7 @@ Result<void> decode_tool_choice(const Refuse& refuse, Call& call, Arena& arena, 
                       : json_is(value, "required") ? ToolChoice::required
                                                    : ToolChoice::unset;
         if (choice.kind == ToolChoice::unset)
-            return refuse.say("unknown variant `" + std::string(json_inside(value).substr(0, 64)) + "`, expected one of `none`, `auto`, `required`",
+            return refuse.say("unknown variant `" + std::string(clip(json_inside(value), 64)) + "`, expected one of `none`, `auto`, `required`",
                               "tool_choice", refuse.after(value), "invalid_value");
         return {};
     }
@@ -142,7 +142,7 @@ Result<void> decode_format(const Refuse& refuse, Call& call, Arena&, Str value) 
         format.kind = Format::structural_tag;
         format.body = format.raw;
     } else {
-        return refuse.say("unknown variant `" + std::string(json_inside(type).substr(0, 64)) + "`, expected one of `text`, `json_object`, `json_schema`",
+        return refuse.say("unknown variant `" + std::string(clip(json_inside(type), 64)) + "`, expected one of `text`, `json_object`, `json_schema`",
                           "response_format.type", refuse.after(type), "invalid_value");
     }
     return {};
@@ -154,7 +154,7 @@ Result<void> decode_nvext(const Refuse& refuse, Call& call, Arena& arena, Str va
     auto u64 = [&](Str v) -> std::optional<uint64_t> { return json_kind(v) == JsonKind::number ? json_uint(v) : std::nullopt; };
     for (JsonMembers m(value); m.next();) {
         if (json_kind(m.value) == JsonKind::null) continue;
-        std::string at = "nvext." + std::string(m.key.substr(0, 64));
+        std::string at = "nvext." + std::string(clip(m.key, 64));
         auto number = u64(m.value);
         auto narrow = [&] { return static_cast<uint32_t>(*number); };
         bool numeric = m.key == "backend_instance_id" || m.key == "decode_worker_id" || m.key == "prefill_worker_id" || m.key == "dp_rank" ||

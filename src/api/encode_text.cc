@@ -99,8 +99,9 @@ public:
     void end(std::string& out) override {
         if (done_) return;
         done_ = true;
-        if (streaming()) out += sse_done;
-        else put_body(out);
+        if (!streaming()) return put_body(out);
+        if (has_usage_ && !usage_sent_ && (wants_ & wants::include_usage)) put_last_usage(out);
+        out += sse_done;
     }
 
     void fail(const FailureBody& failure, std::string& out) override {
@@ -130,9 +131,32 @@ private:
     }
 
     void flush(std::string& out) {
+        if (step_.usage) keep_usage(*step_.usage);
         if (streaming()) put_chunk(step_, out);
         else fold(step_);
         step_.clear();
+    }
+
+    void keep_usage(const Event& e) {
+        usage_ = e.more ? *e.as<Usage>() : Usage{};
+        usage_raw_.assign(e.data);
+        has_usage_ = true;
+    }
+
+    // The engine put its counts on the last choice; this dialect gives them a chunk of their own.
+    void put_last_usage(std::string& out) {
+        Event e = usage_event();
+        Step s;
+        s.usage = &e;
+        put_chunk(s, out);
+    }
+
+    Event usage_event() const {
+        Event e;
+        e.kind = Event::usage;
+        e.data = usage_raw_;
+        e.more = &usage_;
+        return e;
     }
 
     bool& role_sent(uint16_t choice) {
@@ -180,6 +204,7 @@ private:
         if (usage) {
             out += ",\"usage\":";
             put_usage(options_, api_, *s.usage, out);
+            usage_sent_ = true;
         } else if (!launch_ && !chat()) {
             out += ",\"usage\":null";
         }
@@ -261,11 +286,6 @@ private:
     // ---- unary
 
     void fold(const Step& s) {
-        if (s.usage) {
-            usage_ = s.usage->more ? *s.usage->as<Usage>() : Usage{};
-            usage_raw_.assign(s.usage->data);
-            has_usage_ = true;
-        }
         join(answer_extra_, s.answer_extra);
         if (!s.any) return;
         if (folds_.size() <= s.choice) folds_.resize(s.choice + 1u);
@@ -307,12 +327,8 @@ private:
         out += ']';
         put_foot(object, out);
         if (has_usage_) {
-            Event e;
-            e.kind = Event::usage;
-            e.data = usage_raw_;
-            e.more = &usage_;
             out += ",\"usage\":";
-            put_usage(options_, api_, e, out);
+            put_usage(options_, api_, usage_event(), out);
         }
         std::string extra = head_.extra;
         join(extra, answer_extra_);
@@ -386,7 +402,7 @@ private:
     const bool launch_;
     Head head_;
     Step step_;
-    bool done_ = false, head_sent_ = false, has_usage_ = false;
+    bool done_ = false, head_sent_ = false, has_usage_ = false, usage_sent_ = false;
     std::vector<Sent> roles_;            // streamed
     std::vector<Fold> folds_;            // unary
     Usage usage_;

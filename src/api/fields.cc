@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "wire/json_walk.h"
+#include "wire/utf8.h"
 
 namespace weir::api {
 namespace {
@@ -103,6 +104,7 @@ uint8_t bit(Api api) { return api == Api::chat ? in::chat : api == Api::completi
 // As Rust prints f32 and f64: shortest that reads back, never an exponent; `point`: "9.0" for whole numbers.
 template <class Float>
 std::string plain(Float v, bool point) {
+    if (!std::isfinite(v)) return v > 0 ? "inf" : v < 0 ? "-inf" : "NaN";
     char text[512];
     auto end = std::to_chars(text, text + sizeof text, v, std::chars_format::fixed).ptr;
     std::string out(text, end);
@@ -120,6 +122,8 @@ const FieldRow* find_field(Str name, Api api) {
         if (at->apis & bit(api)) return &*at;
     return nullptr;
 }
+
+Str clip(Str text, size_t most) { return text.size() <= most ? text : text.substr(0, utf8_valid_prefix(text.substr(0, most))); }
 
 std::string place(Str body, size_t read) {
     read = std::min(read, body.size());
@@ -197,9 +201,9 @@ Failure Refuse::syntax(Failure from_scan) const {
 }
 
 // The frontend's peer buffers the object before it looks at fields, so it always names the end of the object.
-Failure Refuse::say(std::string what, Str param, size_t at, const char* reason) const {
+Failure Refuse::say(std::string what, Str param, size_t at, const char* reason, bool exact) const {
     if (options.dialect == Dialect::frontend)
-        return failure(Code::bad_field, serde_prefix + what + place(body, root_end()), param, reason);
+        return failure(Code::bad_field, serde_prefix + what + place(body, exact ? at : root_end()), param, reason);
     std::string path = param.empty() ? std::string() : std::string(param) + ": ";
     return failure(Code::bad_field, std::string("Invalid JSON data: ") + serde_prefix + path + what + place(body, at), param, reason);
 }

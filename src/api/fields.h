@@ -38,6 +38,8 @@ const FieldRow* find_field(Str name, Api);   // null: unknown there
 // Where in the text: " at line 1 column 45". Columns count bytes from 1 and name the last byte read.
 std::string place(Str body, size_t bytes_read);
 
+Str clip(Str text, size_t bytes_max);   // shortened between characters
+
 // serde's words for a value of the wrong type: "invalid type: string \"x\", expected a sequence".
 std::string wrong_type(Str value, Str expected);
 // Null if `value` has the type, else what was expected and whether the value, not the type, is at fault (out of range).
@@ -51,7 +53,8 @@ struct Refuse {
     Failure syntax(Failure from_scan) const;
     Failure missing(Str field, size_t at, Str parent = {}) const;
     Failure type(Str value, Str expected, Str param, bool out_of_range = false) const;    // value: a view into body
-    Failure say(std::string what, Str param, size_t at, const char* reason) const;        // any other sentence of serde's
+    // Any other sentence of serde's. `exact`: even the frontend dialect names `at` and not the end of the object.
+    Failure say(std::string what, Str param, size_t at, const char* reason, bool exact = false) const;
     Failure invalid(std::string message, Str param, const char* reason) const;            // validation, no place
     size_t after(Str value) const { return static_cast<size_t>(value.data() + value.size() - body.data()); }
     size_t root_end() const;             // behind the closing brace

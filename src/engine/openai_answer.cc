@@ -17,16 +17,19 @@ FinishReason finish_reason(Str word) {
     return FinishReason::other;
 }
 
-// Gathers members nobody here understands as JSON text `"k":v,"k":v`.
+// Gathers members nobody here understands as JSON text `"k":v,"k":v`. In a stream those that are null say nothing.
 class Extra {
 public:
+    explicit Extra(bool stream) : stream_(stream) {}
     void add(const JsonMembers& m) {
+        if (stream_ && null(m.value)) return;
         if (!text_.empty()) text_ += ',';
         text_.append("\"").append(m.key).append("\":").append(m.value);
     }
     Str take(Arena& arena) const { return arena.copy(text_); }
 
 private:
+    const bool stream_;
     std::string text_;
 };
 
@@ -65,7 +68,7 @@ Result<void> OpenAiAnswer::run(Str json) {
     json = json.substr(std::min(first, json.size()));
     if (json_kind(json) != JsonKind::object) return garbage("not a JSON object");
     BeginHead head;
-    Extra extra;
+    Extra extra(d_.stream_);
     Str choices_list, rows_list, usage;
     for (JsonMembers m(json); m.next();) {
         bool string = json_kind(m.value) == JsonKind::string;
@@ -123,6 +126,8 @@ void OpenAiAnswer::error(Str json, Str error) {
     d_.status_.upstream_status = status && *status >= 400 && *status <= 599 ? static_cast<int>(*status) : 500;
     d_.status_.code = Code::engine_status;
     d_.status_.detail = std::string(error.substr(0, 1000));
+    d_.status_.upstream_headers = "content-type: application/json\r\n";
+    d_.status_.upstream_body = std::string(json.substr(0, limits::error_body_max));
     Event& e = add(Event::failure);
     e.index = static_cast<uint32_t>(Code::engine_status);
     e.more = &d_.status_;
@@ -157,7 +162,7 @@ Result<void> OpenAiAnswer::choice(Str value) {
     d_.seen_[index] = true;
     Str body, finish, spoken;
     const Logprobs* logprobs = nullptr;
-    Extra extra;
+    Extra extra(d_.stream_);
     Str body_name = d_.api_ == Api::completions ? "text" : d_.stream_ ? "delta" : "message";
     for (JsonMembers m(value); m.next();) {
         if (m.key == "index") continue;
@@ -199,7 +204,7 @@ Result<void> OpenAiAnswer::message(Str value, uint16_t index, const Logprobs* lo
     if (json_kind(value) != JsonKind::object) return garbage("a message is no object");
     Str content, reasoning, refusal, calls;
     bool role = false;
-    Extra extra;
+    Extra extra(d_.stream_);
     for (JsonMembers m(value); m.next();) {
         bool string = json_kind(m.value) == JsonKind::string;
         if (m.key == "role" && string) role = true;
@@ -288,7 +293,7 @@ Result<void> OpenAiAnswer::rows(Str list) {
         uint16_t index = 0;
         if (auto ok = number(i.value, position, UINT16_MAX, index); !ok) return ok;
         Str vector;
-        Extra extra;
+        Extra extra(d_.stream_);
         for (JsonMembers m(i.value); m.next();) {
             if (m.key == "embedding") vector = m.value;
             else if (m.key != "index" && m.key != "object") extra.add(m);
