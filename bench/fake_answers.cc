@@ -61,8 +61,8 @@ FakeAnswers::FakeAnswers(const std::string& model, int completion_bytes) {
     std::string paths = quoted("model_path", model) + "," + quoted("tokenizer_path", model);
     empty_ = http_answer(200, text, "");
     done_ = http_answer(200, text, "ok");
-    models_ = http_answer(200, json, R"({"object":"list","data":[{)" + quoted("id", model) + R"(,"object":"model","owned_by":"fake",)" +
-                          std::string(created) + "," + quoted("root", model) + R"(,"max_model_len":131072}]})");
+    models_ = http_answer(200, json, R"({"object":"list","data":[{"object":"model","owned_by":"fake",)" + std::string(created) + "," +
+                          quoted("id", model) + "," + quoted("root", model) + R"(,"max_model_len":131072}]})");
     model_info_ = http_answer(200, json, "{" + paths + R"(,"is_generation":true,"preferred_sampling_params":null,)"
                               R"("weight_version":"default",)"
                               R"("has_image_understanding":false,"has_audio_understanding":false,"model_type":"llama",)"

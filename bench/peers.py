@@ -134,6 +134,8 @@ def prepare(wanted, with_weir):
         say("going on without the missing packages")
     release = ["-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_CXX_FLAGS_RELEASE=-O2 -g1"]
     build("rig", FOLDER, [*release, "-DWEIR_BENCH=ON", "-DWEIR_TESTS=OFF"], "weir_bench")
+    if subprocess.run([sys.executable, "-B", str(ROOT / "bench/rig_test.py")], capture_output=True).returncode != 0:
+        sys.exit("the load generator misjudges replies: run bench/rig_test.py")
     if with_weir:
         build("weir", ROOT / "build/release", ["--preset", "release"], "weir")
     if "smg" in wanted:

@@ -1,5 +1,6 @@
 #include "bench/reply.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 namespace weir::bench {
@@ -88,7 +89,9 @@ std::string Reply::completion_fault() const {
     size_t len = std::strtoul(partial_.c_str() + at + 5, nullptr, 10);
     bool whole = at + 1 + len < partial_.size() && partial_[at + 1 + len] == '"' && partial_.find('"', at + 1) == at + 1 + len;
     if (!whole) return "content cut";
-    return partial_.back() == '}' && partial_.find("\"usage\"") != partial_.npos ? "" : "completion cut";
+    // No string of a fake completion holds a brace.
+    bool closed = partial_.back() == '}' && std::ranges::count(partial_, '{') == std::ranges::count(partial_, '}');
+    return closed && partial_.find("\"usage\"") != partial_.npos ? "" : "completion cut";
 }
 
 std::string Reply::fault(int tokens_wanted) const {

@@ -2,7 +2,7 @@
 import dataclasses
 
 ALL = ("direct", "raw", "weir", "haproxy", "smg")
-PLAIN = ("weir", "haproxy", "smg")
+TLS = ("weir", "haproxy", "smg")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,6 +15,9 @@ class Scenario:
     turns: int = 3              # alternations in a whole run
     columns: tuple = ()         # of the report
     per: str = "req"            # what CPU is counted by
+
+    def offered_to(self, gateway):
+        return gateway in self.gateways or gateway == "nginx"
 
     @property
     def tls(self):
@@ -50,14 +53,14 @@ SCENARIOS = {s.name: s for s in (
              "--tokens 100 --itl-us 20000", "--connections 500 --seconds 6 --ramp 2 --warm 1 --stream --tokens 100",
              turns=7, columns=STREAM, per="tok"),
     scenario("S3b", "9,000 streams, a token each 500 ms (18,000 chunks/s)",
-             "--tokens 60 --itl-us 500000", "--connections 9000 --seconds 8 --ramp 15 --warm 3 --stream --tokens 60",
+             "--tokens 40 --itl-us 500000", "--connections 9000 --seconds 8 --ramp 15 --warm 3 --stream --tokens 40",
              columns=STREAM + ("bytes_per_stream",), per="tok"),
     scenario("S4", "multi-turn conversations growing to 32 KB, 64 connections",
              "--answer-bytes 1024", "--connections 64 --seconds 4 --warm 1.5 --body-bytes 32768 --multi-turn", columns=UNARY),
     scenario("S5", "TLS 1.3, kept connections, 1 KB, 64 connections",
-             "--answer-bytes 1024", "--connections 64 --seconds 4 --warm 1.5 --tls", gateways=PLAIN, columns=UNARY),
+             "--answer-bytes 1024", "--connections 64 --seconds 4 --warm 1.5 --tls", gateways=TLS, columns=UNARY),
     scenario("S5new", "TLS 1.3, a full handshake for each request, 16 connections",
-             "--answer-bytes 1024", "--connections 16 --seconds 4 --warm 1 --tls --nokeep", gateways=PLAIN, columns=UNARY),
+             "--answer-bytes 1024", "--connections 16 --seconds 4 --warm 1 --tls --nokeep", gateways=TLS, columns=UNARY),
 )}
 
 
