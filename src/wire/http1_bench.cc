@@ -1,4 +1,4 @@
-// Cost of one typical request head, by hand: g++ -O2 -std=c++20 -Isrc src/wire/http1_{bench,head,write,body}.cc && ./a.out
+// Cost of one typical request head, by hand: g++ -O2 -std=c++20 -Isrc src/wire/http1_{bench,head,lines,write,body}.cc && ./a.out
 #include <chrono>
 #include <cstdio>
 #include <cstring>

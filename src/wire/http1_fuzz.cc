@@ -4,6 +4,7 @@
 
 #include "wire/http1_body.cc"
 #include "wire/http1_head.cc"
+#include "wire/http1_lines.cc"
 #include "wire/http1_write.cc"
 
 #include "base/clock.h"
@@ -28,12 +29,15 @@ template <class Head>
 std::string show(Parse parse, const Head& h, const BadHead& bad) {
     if (parse == Parse::need_more) return "more";
     if (parse == Parse::bad) return "bad " + std::to_string(bad.status) + bad.why;
-    std::string s = std::to_string(h.head_bytes) + " " + std::to_string(static_cast<int>(h.body)) + " " + std::to_string(h.content_length) + std::to_string(h.keep_alive);
+    std::string s = std::to_string(h.head_bytes) + " " + std::to_string(static_cast<int>(h.body)) + " ";
+    s += std::to_string(h.content_length) + " " + std::to_string(h.keep_alive);
     for (const Header& f : h.headers) s.append(f.name).append("=").append(f.value).append("\n");
     return s;
 }
 
-Parse parse(std::string_view bytes, HeaderSpace& space, RequestHead& out, BadHead& bad, HeadCursor& cursor) { return parse_request_head(bytes, space, out, bad, cursor); }
+Parse parse(std::string_view bytes, HeaderSpace& space, RequestHead& out, BadHead& bad, HeadCursor& cursor) {
+    return parse_request_head(bytes, space, out, bad, cursor);
+}
 Parse parse(std::string_view bytes, HeaderSpace& space, ResponseHead& out, BadHead& bad, HeadCursor& cursor) {
     return parse_response_head(bytes, false, space, out, bad, cursor);
 }

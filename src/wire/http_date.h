@@ -16,8 +16,11 @@ public:
     }
 
 private:
-    static void two(char* to, uint64_t n) { to[0] = static_cast<char>('0' + n / 10), to[1] = static_cast<char>('0' + n % 10); }
-    static void three(char* to, const char* names, uint64_t index) { for (int i = 0; i < 3; ++i) to[i] = names[3 * index + static_cast<uint64_t>(i)]; }
+    static void two(char* to, uint64_t n) {
+        to[0] = static_cast<char>('0' + n / 10);
+        to[1] = static_cast<char>('0' + n % 10);
+    }
+    static void three(char* to, std::string_view names, uint64_t index) { names.substr(3 * index, 3).copy(to, 3); }
     void format(uint64_t second) {
         second_ = second;
         const uint64_t days = second / 86'400, rest = second % 86'400;
@@ -25,7 +28,8 @@ private:
         const uint64_t shifted = days + 719'468, era = shifted / 146'097, day_of_era = shifted % 146'097;
         const uint64_t year_of_era = (day_of_era - day_of_era / 1'460 + day_of_era / 36'524 - day_of_era / 146'096) / 365;
         const uint64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        const uint64_t from_march = (5 * day_of_year + 2) / 153, month = from_march < 10 ? from_march + 2 : from_march - 10;   // January is 0
+        const uint64_t from_march = (5 * day_of_year + 2) / 153;
+        const uint64_t month = from_march < 10 ? from_march + 2 : from_march - 10;   // January is 0
         const uint64_t year = year_of_era + era * 400 + (month < 2 ? 1 : 0);
         three(text_, "ThuFriSatSunMonTueWed", days % 7);
         two(text_ + 5, day_of_year - (153 * from_march + 2) / 5 + 1);
@@ -35,7 +39,8 @@ private:
     }
 
     uint64_t second_ = ~uint64_t{0};
-    char text_[29] = {'T', 'h', 'u', ',', ' ', '0', '1', ' ', 'J', 'a', 'n', ' ', '1', '9', '7', '0', ' ', '0', '0', ':', '0', '0', ':', '0', '0', ' ', 'G', 'M', 'T'};
+    char text_[29] = {'D', 'a', 'y', ',', ' ', 'd', 'd', ' ', 'M', 'o', 'n', ' ', 'y', 'e', 'a',
+                      'r', ' ', 'h', 'h', ':', 'm', 'm', ':', 's', 's', ' ', 'G', 'M', 'T'};
 };
 
 }  // namespace weir

@@ -15,13 +15,27 @@ namespace {
 
 // serde_json's words; clients and SMG's own tests know them.
 namespace say {
-constexpr const char *eof_value = "EOF while parsing a value", *eof_list = "EOF while parsing a list", *eof_object = "EOF while parsing an object",
-                     *eof_string = "EOF while parsing a string", *colon = "expected `:`", *comma_list = "expected `,` or `]`",
-                     *comma_object = "expected `,` or `}`", *ident = "expected ident", *value = "expected value", *escape = "invalid escape",
-                     *number = "invalid number", *range = "number out of range", *unicode = "invalid unicode code point",
-                     *control = "control character (\\u0000-\\u001F) found while parsing a string", *key = "key must be a string",
-                     *surrogate = "lone leading surrogate in hex escape", *hex_end = "unexpected end of hex escape", *trailing_comma = "trailing comma",
-                     *trailing = "trailing characters", *depth = "recursion limit exceeded", *members = "too many members";
+constexpr const char* eof_value = "EOF while parsing a value";
+constexpr const char* eof_list = "EOF while parsing a list";
+constexpr const char* eof_object = "EOF while parsing an object";
+constexpr const char* eof_string = "EOF while parsing a string";
+constexpr const char* colon = "expected `:`";
+constexpr const char* comma_list = "expected `,` or `]`";
+constexpr const char* comma_object = "expected `,` or `}`";
+constexpr const char* ident = "expected ident";
+constexpr const char* value = "expected value";
+constexpr const char* escape = "invalid escape";
+constexpr const char* number = "invalid number";
+constexpr const char* range = "number out of range";
+constexpr const char* unicode = "invalid unicode code point";
+constexpr const char* control = "control character (\\u0000-\\u001F) found while parsing a string";
+constexpr const char* key = "key must be a string";
+constexpr const char* surrogate = "lone leading surrogate in hex escape";
+constexpr const char* hex_end = "unexpected end of hex escape";
+constexpr const char* trailing_comma = "trailing comma";
+constexpr const char* trailing = "trailing characters";
+constexpr const char* depth = "recursion limit exceeded";
+constexpr const char* members = "too many members";
 }  // namespace say
 
 class Scanner {
@@ -222,8 +236,9 @@ bool Scanner::number_in_range(const char* from) {
     if (e < p_) {
         long long exponent = 0;
         const char* digits = e[1] == '+' ? e + 2 : e + 1;
-        if (std::from_chars(digits, p_, exponent).ec == std::errc::result_out_of_range) exponent = *digits == '-' ? INT32_MIN * 2LL : INT32_MAX * 2LL;
-        power += std::clamp(exponent, INT32_MIN * 2LL, INT32_MAX * 2LL);
+        constexpr long long far = 1LL << 40;   // beyond any count of digits a body can have
+        if (std::from_chars(digits, p_, exponent).ec == std::errc::result_out_of_range) exponent = *digits == '-' ? -far : far;
+        power += std::clamp(exponent, -far, far);
     }
     return power <= 0;
 }
@@ -234,8 +249,7 @@ bool Scanner::scalar() {
         case 't': return literal("rue");
         case 'f': return literal("alse");
         case 'n': return literal("ull");
-        case '-': case '0': case '1': case '2': case '3': case '4': case '5': case '6': case '7': case '8': case '9': return number();
-        default: return fail_peek(say::value);
+        default: return *p_ == '-' || chars::is(*p_, chars::digit) ? number() : fail_peek(say::value);
     }
 }
 
@@ -338,7 +352,11 @@ std::string Scanner::placed(std::string why, const char* at) const {
 Failure Scanner::failure() const { return Failure(Code::bad_json, placed(why_, at_)); }
 
 Failure Scanner::not_an_object(const char* at, char c) const {
-    const char* kind = c == '[' ? "sequence" : c == '"' ? "string" : c == 'n' ? "null" : c == 't' || c == 'f' ? "boolean" : "number";
+    const char* kind = "number";
+    if (c == '[') kind = "sequence";
+    else if (c == '"') kind = "string";
+    else if (c == 'n') kind = "null";
+    else if (c == 't' || c == 'f') kind = "boolean";
     return Failure(Code::bad_field, placed(std::string("invalid type: ") + kind + ", expected an object", at + 1));
 }
 

@@ -41,7 +41,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const std::string_view text(reinterpret_cast<const char*>(data), size);
     const auto checked = check_json(text);
     const bool too_deep = !checked && checked.error()->message.starts_with("recursion limit");
-    const bool differs = text.find('\0') != std::string_view::npos || text.starts_with("\xef\xbb\xbf");   // the library ends at NUL and skips the mark
+    // The library ends at NUL and skips a byte order mark.
+    const bool differs = text.find('\0') != std::string_view::npos || text.starts_with("\xef\xbb\xbf");
     if (!too_deep && !differs) require(static_cast<bool>(checked) == nlohmann::json::accept(text));
     require(utf8_valid(text) == (utf8_valid_prefix(text) == text.size()));
     check_members(text);

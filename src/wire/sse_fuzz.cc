@@ -66,7 +66,8 @@ std::string read(const std::vector<std::string>& pieces) {
 std::string watch(const std::vector<std::string>& pieces) {
     UsageTail tail;
     for (const std::string& piece : pieces) tail.feed(piece);
-    return std::to_string(tail.found()) + " " + std::to_string(tail.usage().prompt) + " " + std::to_string(tail.usage().completion) + " " + std::to_string(tail.usage().cached);
+    const Usage& u = tail.usage();
+    return std::to_string(tail.found()) + " " + std::to_string(u.prompt) + " " + std::to_string(u.completion) + " " + std::to_string(u.cached);
 }
 
 }  // namespace

@@ -17,7 +17,8 @@ struct WorkerUrl {
     bool scheme_given = true;    // "host:8000" is taken as http, a prober may try grpc too
     std::string path;            // prefix for request paths, without a slash at its end ("/base"); the socket's path for unix_http
     bool tls() const { return scheme == Scheme::https || scheme == Scheme::grpcs; }
-    std::string authority() const;   // for the Host field: "host", "host:8080", "[::1]:80"; the default port of http(s) is left out; "localhost" for a socket
+    // For the Host field: "host", "host:8080", "[::1]:81"; the default port of http(s) is left out; "localhost" for a socket.
+    std::string authority() const;
     std::string text() const;        // normal form: equal addresses have equal text
 };
 

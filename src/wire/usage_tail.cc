@@ -16,7 +16,8 @@ size_t find_needle(std::string_view text) {
 #if defined(__SSE2__)
     const __m128i first = _mm_set1_epi8(needle[0]), second = _mm_set1_epi8(needle[1]);
     for (; end - p >= 17; p += 16) {
-        const __m128i a = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)), b = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 1));
+        const __m128i a = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+        const __m128i b = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 1));
         auto mask = static_cast<unsigned>(_mm_movemask_epi8(_mm_and_si128(_mm_cmpeq_epi8(a, first), _mm_cmpeq_epi8(b, second))));
         for (; mask != 0; mask &= mask - 1) {
             const size_t at = static_cast<size_t>(p - begin) + static_cast<size_t>(std::countr_zero(mask));
@@ -71,7 +72,8 @@ size_t read_object(std::string_view text, Usage& out) {
             key = text.substr(from, i++ - from);
         } else if (chars::is(c, chars::digit)) {
             uint64_t number = 0;
-            for (; i < text.size() && chars::is(text[i], chars::digit); ++i) number = std::min<uint64_t>(number * 10 + static_cast<uint64_t>(text[i] - '0'), UINT32_MAX);
+            for (; i < text.size() && chars::is(text[i], chars::digit); ++i)
+                number = std::min<uint64_t>(number * 10 + static_cast<uint64_t>(text[i] - '0'), UINT32_MAX);
             take(found, key, number);
             key = {};
         } else {
@@ -102,8 +104,9 @@ size_t UsageTail::settle(std::string_view text) {
 
 // Returns what is left of the piece when the held occurrence is settled; empty while it is not.
 std::string_view UsageTail::hold_on(std::string_view piece) {
-    const bool may_settle = piece.find('}') != std::string_view::npos || held_.find('{') == std::string_view::npos || held_.size() + piece.size() >= held_max;
     const size_t before = held_.size();
+    const bool ends = piece.find('}') != std::string_view::npos, begun = held_.find('{') != std::string_view::npos;
+    const bool may_settle = ends || !begun || before + piece.size() >= held_max;   // else looking again cannot help
     held_.append(piece.substr(0, held_max - before));
     const size_t n = may_settle ? settle(held_) : std::string_view::npos;
     if (n == std::string_view::npos) return {};

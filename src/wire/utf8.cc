@@ -38,33 +38,51 @@ bool ascii_only(const char* p, const char* end) {
 // the nibbles of two neighbouring bytes name every error that two bytes can show; the rest is where 3- and 4-byte
 // characters must continue.
 enum Fault : uint8_t {
-    too_short = 1, too_long = 2, overlong_3 = 4, too_large = 8, surrogate = 16, overlong_2 = 32, large_or_overlong_4 = 64, two_conts = 128,
-    carry = too_short | too_long | two_conts,
+    too_short = 1, too_long = 2, overlong_3 = 4, too_large = 8, surrogate = 16, overlong_2 = 32, overlong_4 = 64, two_conts = 128,
+    too_large_1000 = overlong_4,   // above U+10FFFF in another way; never seen with a pair that is overlong
 };
 struct Tables { alignas(16) char first_high[16], first_low[16], second_high[16]; };
-constexpr char tc(int bits) { return static_cast<char>(bits); }
-constexpr int large = carry | too_large | large_or_overlong_4, cont = too_long | overlong_2 | two_conts;
-constexpr Tables tables{
-    {too_long, too_long, too_long, too_long, too_long, too_long, too_long, too_long, tc(two_conts), tc(two_conts), tc(two_conts), tc(two_conts),
-     too_short | overlong_2, too_short, too_short | overlong_3 | surrogate, too_short | too_large | large_or_overlong_4},
-    {tc(carry | overlong_3 | overlong_2 | large_or_overlong_4), tc(carry | overlong_2), tc(carry), tc(carry), tc(carry | too_large), tc(large), tc(large),
-     tc(large), tc(large), tc(large), tc(large), tc(large), tc(large), tc(large | surrogate), tc(large), tc(large)},
-    {too_short, too_short, too_short, too_short, too_short, too_short, too_short, too_short, tc(cont | overlong_3 | large_or_overlong_4),
-     tc(cont | overlong_3 | too_large), tc(cont | surrogate | too_large), tc(cont | surrogate | too_large), too_short, too_short, too_short, too_short}};
+constexpr Tables make_tables() {
+    Tables t{};
+    constexpr int carry = too_short | too_long | two_conts, cont = too_long | overlong_2 | two_conts;
+    for (int i = 0; i < 16; ++i) {
+        int high = i < 8 ? too_long : i < 12 ? two_conts : too_short;      // the first byte's upper nibble
+        if (i == 12) high |= overlong_2;
+        if (i == 14) high |= overlong_3 | surrogate;
+        if (i == 15) high |= too_large | too_large_1000 | overlong_4;
+        int low = carry;                                                   // its lower nibble
+        if (i == 0) low |= overlong_3 | overlong_2 | overlong_4;
+        if (i == 1) low |= overlong_2;
+        if (i >= 4) low |= too_large;
+        if (i >= 5) low |= too_large_1000;
+        if (i == 13) low |= surrogate;
+        int next = too_short;                                              // the second byte's upper nibble
+        if (i == 8) next = cont | overlong_3 | too_large_1000 | overlong_4;
+        if (i == 9) next = cont | overlong_3 | too_large;
+        if (i == 10 || i == 11) next = cont | surrogate | too_large;
+        t.first_high[i] = static_cast<char>(high), t.first_low[i] = static_cast<char>(low), t.second_high[i] = static_cast<char>(next);
+    }
+    return t;
+}
+constexpr Tables tables = make_tables();
 
 __attribute__((target("avx2"))) inline __m256i wide_table(const char* sixteen) {
     return _mm256_broadcastsi128_si256(_mm_load_si128(reinterpret_cast<const __m128i*>(sixteen)));
 }
 
 __attribute__((target("avx2"))) inline __m256i block_faults(__m256i now, __m256i before) {
-    const __m256i nibble = _mm256_set1_epi8(0x0f), joint = _mm256_permute2x128_si256(before, now, 0x21);   // upper half of before, lower half of now
+    const __m256i nibble = _mm256_set1_epi8(0x0f);
+    const __m256i joint = _mm256_permute2x128_si256(before, now, 0x21);   // upper half of before, lower half of now
     const __m256i one_back = _mm256_alignr_epi8(now, joint, 15);
-    const __m256i a = _mm256_shuffle_epi8(wide_table(tables.first_high), _mm256_and_si256(_mm256_srli_epi16(one_back, 4), nibble));
+    const __m256i one_back_high = _mm256_and_si256(_mm256_srli_epi16(one_back, 4), nibble);
+    const __m256i now_high = _mm256_and_si256(_mm256_srli_epi16(now, 4), nibble);
+    const __m256i a = _mm256_shuffle_epi8(wide_table(tables.first_high), one_back_high);
     const __m256i b = _mm256_shuffle_epi8(wide_table(tables.first_low), _mm256_and_si256(one_back, nibble));
-    const __m256i c = _mm256_shuffle_epi8(wide_table(tables.second_high), _mm256_and_si256(_mm256_srli_epi16(now, 4), nibble));
-    const __m256i third = _mm256_subs_epu8(_mm256_alignr_epi8(now, joint, 14), _mm256_set1_epi8(0x60));    // top bit set: a lead of 3+ bytes, two back
-    const __m256i fourth = _mm256_subs_epu8(_mm256_alignr_epi8(now, joint, 13), _mm256_set1_epi8(0x70));   // a lead of 4 bytes, three back
-    const __m256i must_continue = _mm256_and_si256(_mm256_or_si256(third, fourth), _mm256_set1_epi8(tc(0x80)));
+    const __m256i c = _mm256_shuffle_epi8(wide_table(tables.second_high), now_high);
+    // Top bit set: a lead of three or more bytes is two back, a lead of four bytes three back.
+    const __m256i third = _mm256_subs_epu8(_mm256_alignr_epi8(now, joint, 14), _mm256_set1_epi8(0x60));
+    const __m256i fourth = _mm256_subs_epu8(_mm256_alignr_epi8(now, joint, 13), _mm256_set1_epi8(0x70));
+    const __m256i must_continue = _mm256_and_si256(_mm256_or_si256(third, fourth), _mm256_set1_epi8(static_cast<char>(0x80)));
     return _mm256_xor_si256(must_continue, _mm256_and_si256(_mm256_and_si256(a, b), c));
 }
 

@@ -73,8 +73,8 @@ inline Expected expected(std::string text) {
 inline std::string posted(std::string_view text) {   // "/path body"
     const size_t blank = text.find(' ');
     const std::string body = blank == std::string_view::npos ? "" : unescape(text.substr(blank + 1));
-    return "POST " + std::string(text.substr(0, blank)) + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) +
-           "\r\n\r\n" + body;
+    return "POST " + std::string(text.substr(0, blank)) + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" +
+           "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
 }
 
 inline std::vector<Case> load(const std::string& path) {   // throws std::runtime_error with the line at fault

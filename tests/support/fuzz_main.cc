@@ -76,7 +76,8 @@ void on_signal(int signal) {   // the process is lost anyway: plain stdio will d
 }
 
 bool run(const std::string& input) {   // true: reached something new
-    const std::unique_ptr<char[]> exact(new char[input.size() + (input.empty() ? 1 : 0)]);   // a block of its own: sanitizers see its end
+    // A block of its own, so that sanitizers see its end.
+    const std::unique_ptr<char[]> exact(new char[input.size() + (input.empty() ? 1 : 0)]);
     std::copy(input.begin(), input.end(), exact.get());
     current = exact.get();
     current_size = input.size();
@@ -88,7 +89,7 @@ bool run(const std::string& input) {   // true: reached something new
     bool fresh = false;
     for (uint32_t i = 0; i < touched_n; ++i) {
         uint8_t& count = hits[touched[i]];
-        const uint8_t bucket = count < 4 ? static_cast<uint8_t>(1u << (count - 1)) : count < 8 ? 8 : count < 32 ? 16 : count < 128 ? 32 : 64;
+        const uint8_t bucket = count < 4 ? 1u << (count - 1) : count < 8 ? 8 : count < 32 ? 16 : count < 128 ? 32 : 64;
         fresh |= (reached[touched[i]] & bucket) == 0;
         reached[touched[i]] |= bucket;
         count = 0;
@@ -122,24 +123,29 @@ public:
 private:
     const std::string& pick(const std::vector<std::string>& corpus) { return corpus[random_.below(corpus.size())]; }
     std::string token() {
-        static constexpr std::string_view fixed[] = {"\r\n", "\n", "\r", "\r\n\r\n", std::string_view("\0", 1), "\xff", " ", "\t", ":", ",", ";", "\"", "\\", "{", "}", "[", "]",
-                                                     "0", "-1", "18446744073709551616", "ffffffffffffffff", "\xed\xa0\x80", "\xef\xbb\xbf", "\\ud800"};
+        static constexpr std::string_view fixed[] = {
+            "\r\n", "\n", "\r", "\r\n\r\n", std::string_view("\0", 1), "\xff", " ", "\t", ":", ",", ";", "\"", "\\", "{", "}", "[", "]", "0", "-1",
+            "18446744073709551616", "ffffffffffffffff", "\xed\xa0\x80", "\xef\xbb\xbf", "\\ud800"};
         if (tokens_.empty() || random_.below(3) == 0) return std::string(fixed[random_.below(std::size(fixed))]);
         return tokens_[random_.below(tokens_.size())];
     }
+    char any_byte() { return static_cast<char>(random_.below(256)); }
     void change(std::string& text, const std::vector<std::string>& corpus) {
         const size_t at = random_.below(text.size() + 1);
-        const size_t len = text.empty() ? 0 : 1 + random_.below(std::min<size_t>(text.size() - std::min(at, text.size() - 1), 1 + random_.below(64)));
+        const size_t len = 1 + random_.below(1 + random_.below(64));   // substr and erase stop at the end by themselves
+        const bool inside = at < text.size();
+        const std::string& other = pick(corpus);
+        const std::string word = token();
         switch (random_.below(9)) {
-            case 0: if (at < text.size()) text[at] = static_cast<char>(text[at] ^ 1 << random_.below(8)); break;
-            case 1: if (at < text.size()) text[at] = static_cast<char>(random_.below(256)); break;
-            case 2: text.insert(at, 1, static_cast<char>(random_.below(256))); break;
-            case 3: if (at < text.size()) text.erase(at, len); break;
-            case 4: if (at < text.size()) text.insert(random_.below(text.size() + 1), text.substr(at, len)); break;   // repeat or move a piece
-            case 5: text.insert(at, token()); break;
-            case 6: { const std::string word = token(); text.replace(at, std::min(word.size(), text.size() - at), word); break; }
-            case 7: { const std::string& other = pick(corpus); text = text.substr(0, at) + other.substr(random_.below(other.size() + 1)); break; }
-            default: { const std::string& other = pick(corpus); const size_t from = random_.below(other.size() + 1); text.insert(at, other.substr(from, 1 + random_.below(64))); }
+            case 0: if (inside) text[at] = static_cast<char>(text[at] ^ 1 << random_.below(8)); break;
+            case 1: if (inside) text[at] = any_byte(); break;
+            case 2: text.insert(at, 1, any_byte()); break;
+            case 3: text.erase(at, len); break;
+            case 4: text.insert(random_.below(text.size() + 1), text.substr(at, len)); break;
+            case 5: text.insert(at, word); break;
+            case 6: text.replace(at, word.size(), word); break;
+            case 7: text = text.substr(0, at) + other.substr(random_.below(other.size() + 1)); break;
+            default: text.insert(at, other, random_.below(other.size() + 1), len);
         }
     }
 
@@ -229,7 +235,7 @@ int main(int argc, char** argv) {
     }
     alarm(0);
     const auto blocks = std::count_if(reached.begin(), reached.end(), [](uint8_t bits) { return bits != 0; });
-    std::printf("%s: %llu runs, 0 findings (%zu seeds, %zu inputs kept, %ld code blocks reached)\n", name.c_str(), static_cast<unsigned long long>(runs), seeds, corpus.size() - seeds - 1,
-                static_cast<long>(blocks));
+    std::printf("%s: %llu runs, 0 findings (%zu seeds, %zu inputs kept, %ld code blocks reached)\n", name.c_str(),
+                static_cast<unsigned long long>(runs), seeds, corpus.size() - seeds - 1, static_cast<long>(blocks));
     return 0;
 }
