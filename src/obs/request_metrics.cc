@@ -27,6 +27,9 @@ struct TextHash {
     size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
 };
 
+// Clocks of the flow are read at different grains (once a turn, or exactly), so a later moment may look earlier.
+uint64_t since(Instant then, Instant now) { return now > then ? now - then : 0; }
+
 std::string_view digits(unsigned value, char (&text)[12]) {
     char* p = text + sizeof text;
     do *--p = static_cast<char>('0' + value % 10);
@@ -88,6 +91,7 @@ RequestMetrics::HttpRow* RequestMetrics::http_begin(const char* method, const ch
 }
 
 void RequestMetrics::http_end(HttpRow* row, int status, std::string_view error_code, uint64_t ns) {
+    if (!row) return;
     core_.observe(row->seconds, ns);
     for (const HttpRow::Answer& answer : row->answers)
         if (answer.status == status && answer.code == error_code) return core_.add(answer.series);
@@ -137,15 +141,15 @@ void RequestMetrics::first_byte(Mark& mark, Instant now) {
     mark.first = mark.last_token = now;
     core_.sub(r.queued);
     if (!r.streaming) return;
-    core_.observe(lazy(r.ttft, Metric::ttft_seconds, r.model.frontend), now - mark.begun);
+    core_.observe(lazy(r.ttft, Metric::ttft_seconds, r.model.frontend), since(mark.begun, now));
     core_.observe(lazy(r.router_ttft, Metric::router_ttft_seconds, labels_.router_type, labels_.backend_type, r.model.launch, r.endpoint.launch),
-                  now - mark.begun);
+                  since(mark.begun, now));
 }
 
 void RequestMetrics::tokens(Mark& mark, uint32_t n, Instant now) {
     if (!mark.row || n == 0) return;
     if (mark.last_token != 0) {
-        const uint64_t gap = now - mark.last_token;
+        const uint64_t gap = since(mark.last_token, now);
         core_.observe_many(lazy(mark.row->itl, Metric::itl_seconds, mark.row->model.frontend), gap / n, n, gap);
     }
     mark.last_token = now;
@@ -156,13 +160,13 @@ void RequestMetrics::end(Mark& mark, const Outcome& outcome, Instant now) {
     Row& r = *mark.row;
     if (mark.queued) core_.sub(r.queued);
     core_.sub(r.inflight);
-    core_.observe(lazy(r.seconds, Metric::request_seconds, r.model.frontend), now - mark.begun);
+    core_.observe(lazy(r.seconds, Metric::request_seconds, r.model.frontend), since(mark.begun, now));
     const EndpointNames error = error_types(outcome.code, outcome.status);
     count_end(r, outcome, error);
     count_tokens(r, mark, outcome, now);
     if (error.launch.empty())
         core_.observe(lazy(r.router_seconds, Metric::router_seconds, labels_.router_type, labels_.backend_type, labels_.connection_mode,
-                                                                      r.model.launch, r.endpoint.launch), now - mark.begun);
+                                                                      r.model.launch, r.endpoint.launch), since(mark.begun, now));
     mark.row = nullptr;
 }
 
@@ -200,8 +204,8 @@ void RequestMetrics::count_tokens(Row& r, const Mark& mark, const Outcome& outco
         core_.add(router_tokens(r.router_out, "output"), n);
     }
     if (!r.streaming || mark.first == 0) return;
-    core_.observe(router(r.router_generation, Metric::router_generation_seconds), now - mark.begun);
-    if (outcome.out_tokens > 1) core_.observe(router(r.router_tpot, Metric::router_tpot_seconds), (now - mark.first) / (outcome.out_tokens - 1));
+    core_.observe(router(r.router_generation, Metric::router_generation_seconds), since(mark.begun, now));
+    if (outcome.out_tokens > 1) core_.observe(router(r.router_tpot, Metric::router_tpot_seconds), since(mark.first, now) / (outcome.out_tokens - 1));
 }
 
 void RequestMetrics::overhead(const char* plan, uint64_t ns) {

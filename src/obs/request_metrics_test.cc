@@ -117,6 +117,18 @@ TEST_F(Fixture, RetriesAndWorkerErrors) {
     EXPECT_EQ(value(Metric::worker_retries_exhausted, {"regular", "chat"}), 1);
 }
 
+TEST_F(Fixture, AMomentThatLooksEarlierCountsAsNow) {
+    auto mark = begin(true);
+    requests.first_byte(mark, 999 * ms);
+    requests.tokens(mark, 2, 998 * ms);
+    requests.end(mark, {.status = 200, .out_tokens = 2}, 997 * ms);
+    requests.http_end(nullptr, 200, "", 5);
+    std::string text;
+    metrics.render(text);
+    for (const char* name : {"time_to_first_token", "inter_token_latency", "request_duration"})
+        EXPECT_NE(text.find("dynamo_frontend_" + std::string(name) + "_seconds_sum{model=\"m\"} 0\n"), std::string::npos) << name;
+}
+
 TEST_F(Fixture, HttpRows) {
     auto* a = requests.http_begin("GET", "/health");
     EXPECT_EQ(value(Metric::http_requests, {"GET", "/health"}), 1);
