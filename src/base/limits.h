@@ -41,6 +41,7 @@ inline constexpr size_t sse_event_max = 1024 * 1024;    // one event of an engin
 inline constexpr size_t answer_body_max = 64 * 1024 * 1024;   // an engine's unary answer that is decoded (forwarded ones have no bound)
 inline constexpr size_t error_body_max = 64 * 1024;     // of an engine's error answer
 inline constexpr size_t request_id_max = 128;
+inline constexpr size_t model_name_logged_max = 256;    // longer ones are cut in the access line
 inline constexpr size_t retries_max = 32;
 inline constexpr size_t afterwards_max = 4'096;         // clean-ups in flight per core
 inline constexpr size_t posts_max = 65'536;             // cross-core messages waiting per core

@@ -31,6 +31,7 @@ Task<void> Flow::serve(HttpExchange& http) {
         if (!found.row || found.row->legs == 0) co_return co_await own_answer(http, scope, here, found);
         Streaming s;
         auto started = co_await start(http, scope, here, *found.row, s);
+        if (started) started = co_await begin(http, scope, here, s);
         if (!started) co_return fail(http, scope, started.error());
         if (s.events) co_return co_await stream_events(http, scope, here, s);
         dispatch::RelayRules rules{options_.sse_keepalive_ms, options_.idle_ms, s.deadline};
@@ -49,7 +50,7 @@ Task<void> Flow::serve(HttpExchange& http) {
     else fail(http, scope, Failure(Code::internal, "internal error"));
 }
 
-// Everything up to the first byte of the worker's answer. Its frame, with the decoded request, is gone when the answer streams.
+// Everything up to the request's last byte on its way to a worker. The frame, and the decoded request, are gone while it is awaited.
 Task<Result<void>> Flow::start(HttpExchange& http, RequestScope& scope, CoreState& here, const api::Row& row, Streaming& out) {
     Arena arena;
     Call& call = *arena.make<Call>();
@@ -69,7 +70,8 @@ Task<Result<void>> Flow::start(HttpExchange& http, RequestScope& scope, CoreStat
     Prepared prepared = prepare::run(call, !events);
 
     if (options_.total_ms) out.deadline = http.received + options_.total_ms * ns_per_ms;
-    std::string path(http.head.target), lines;
+    std::string path(row.path), lines;   // an operator may have moved ours; the worker's is the standard one
+    if (!http.head.query.empty()) path.append("?").append(http.head.query);
     dispatch::append_worker_lines(lines, http.head.headers, scope.id());
     std::string engine_body;
     if (events) {
@@ -98,39 +100,42 @@ Task<Result<void>> Flow::start(HttpExchange& http, RequestScope& scope, CoreStat
         if (!sent->reused) here.cells.add(here.connect_ok);
         scope.sent(sent->waited_ns);
         out.upstream = std::move(sent->upstream);
-        ResponseHead head;
-        out.upstream->deadline_in(options_.first_byte_ms ? options_.first_byte_ms : options_.total_ms);
-        auto got = co_await out.upstream->read_head(head);
-        if (!got) {
-            scope.attempt_failed(got.error()->code);
-            co_return std::move(got).error();
-        }
-        // The commit: nothing of the request is needed any more, it will not be sent again.
-        scope.worker_answered(head.status);
-        scope.outcome().status = head.status;
-        if (head.status >= 400 && options_.api.dialect == Dialect::frontend) {
-            std::string headers;
-            dispatch::append_client_lines(headers, head);
-            Failure refused = co_await engine_error(*out.upstream, head.status, std::move(headers));
-            co_return refused;
-        }
-        if (out.events && head.status < 300) {
-            scope.events_path();
-            http.drop_body();
-            co_return Nothing{};
-        }
-        http.drop_body();
-        out.events.reset();
-        scope.first_byte();
-        here.lines.clear();
-        bool has_date = dispatch::append_client_lines(here.lines, head);
-        append_own_lines(here.lines, scope, out.cors);
-        if (options_.api.dialect == Dialect::launch) append_header(here.lines, "x-smg-routed-worker-id", choice.at.worker->url);
-        out.passed.watch(scope);
-        if (!dispatch::begin(out.relay, http, *out.upstream, head, here.lines, has_date, out.passed))
-            co_return Failure(Code::cancelled, "client left");
+        out.worker = choice.at.worker;
+        http.drop_body();   // it is not sent again: nothing of the request stays while the worker thinks
         co_return Nothing{};
     }
+}
+
+// The worker's head, and the client's with the first bytes of the body.
+Task<Result<void>> Flow::begin(HttpExchange& http, RequestScope& scope, CoreState& here, Streaming& s) {
+    ResponseHead head;
+    s.upstream->deadline_in(options_.first_byte_ms ? options_.first_byte_ms : options_.total_ms);
+    auto got = co_await s.upstream->read_head(head);
+    if (!got) {
+        scope.attempt_failed(got.error()->code);
+        co_return std::move(got).error();
+    }
+    scope.worker_answered(head.status);
+    scope.outcome().status = head.status;
+    if (head.status >= 400 && options_.api.dialect == Dialect::frontend) {
+        std::string headers;
+        dispatch::append_client_lines(headers, head);
+        Failure refused = co_await engine_error(*s.upstream, head.status, std::move(headers));
+        co_return refused;
+    }
+    if (s.events && head.status < 300) {
+        scope.events_path();
+        co_return Nothing{};
+    }
+    s.events.reset();
+    scope.first_byte();
+    here.lines.clear();
+    bool has_date = dispatch::append_client_lines(here.lines, head);
+    append_own_lines(here.lines, scope, s.cors);
+    if (options_.api.dialect == Dialect::launch) append_header(here.lines, "x-smg-routed-worker-id", s.worker->url);
+    s.passed.watch(scope);
+    if (!dispatch::begin(s.relay, http, *s.upstream, head, here.lines, has_date, s.passed)) co_return Failure(Code::cancelled, "client left");
+    co_return Nothing{};
 }
 
 // The worker refused: its status, fields and body become a failure, which the dialect spells.

@@ -39,6 +39,7 @@ private:
     struct Streaming;   // what survives the commit
     Task<void> answer(HttpExchange&, RequestScope&, CoreState&);
     Task<Result<void>> start(HttpExchange&, RequestScope&, CoreState&, const api::Row&, Streaming&);
+    Task<Result<void>> begin(HttpExchange&, RequestScope&, CoreState&, Streaming&);
     Task<void> stream_events(HttpExchange&, RequestScope&, CoreState&, Streaming&);
     Task<void> own_answer(HttpExchange&, RequestScope&, CoreState&, const api::Found&);
     void reply(HttpExchange&, RequestScope&, const api::Reply&, std::string_view extra_lines = {});

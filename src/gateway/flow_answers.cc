@@ -1,5 +1,6 @@
 // Answers of the gateway itself: errors, models, health, metrics, documents, CORS.
 #include <algorithm>
+#include <cstring>
 
 #include "api/decode.h"
 #include "api/error_body.h"
@@ -29,14 +30,17 @@ std::string_view id_prefix(Api api) {
 void Flow::name_request(const HttpExchange& http, RequestScope& scope, CoreState& here, Api api) const {
     for (auto& name : options_.request_id_headers) {
         std::string_view given = http.head.headers.get(name);
-        if (usable_id(given)) return scope.id_is(std::string(given), true);
+        if (usable_id(given)) return scope.id_is(given, true);
     }
-    std::string id(id_prefix(api));
+    std::string_view prefix = id_prefix(api);
+    char id[64];
+    std::memcpy(id, prefix.data(), prefix.size());
+    char* at = id + prefix.size();
     for (int i = 0; i < 24; i += 8) {
         uint64_t bits = here.core.random().next();
-        for (int k = 0; k < 8; k++, bits >>= 8) id.push_back(base62[(bits & 0xff) % base62.size()]);
+        for (int k = 0; k < 8; k++, bits >>= 8) *at++ = base62[(bits & 0xff) % base62.size()];
     }
-    scope.id_is(std::move(id), false);
+    scope.id_is({id, static_cast<size_t>(at - id)}, false);
 }
 
 std::string Flow::cors_of(const HeadersView& headers) const {

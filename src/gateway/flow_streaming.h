@@ -15,6 +15,7 @@ namespace weir {
 struct Flow::Streaming {
     FleetViewRef fleet;                      // what `upstream` was picked from: its Target lives in here
     std::unique_ptr<Upstream> upstream;
+    const WorkerView* worker = nullptr;      // in `fleet`
     Booking booking;
     dispatch::Relay relay;
     std::unique_ptr<EventPath> events;       // decode-Event-encode; null: bytes pass untouched

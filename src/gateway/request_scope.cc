@@ -31,8 +31,17 @@ void RequestScope::route_is(const char* method, const char* template_path) {
     row_ = here_.metrics.http_begin(method, template_path);
 }
 
+void RequestScope::id_is(std::string_view id, bool given) {
+    names_.reserve(id.size() + 32);
+    names_.assign(id);
+    id_len_ = static_cast<uint16_t>(id.size());
+    id_given_ = given;
+}
+
 void RequestScope::model_is(Api api, std::string_view model, bool served, bool stream) {
-    model_ = model;
+    std::string_view kept = model.substr(0, limits::model_name_logged_max);
+    names_.append(kept);
+    model_len_ = static_cast<uint16_t>(kept.size());
     stream_ = stream;
     plan_ = "forward";
     mark_ = here_.metrics.begin(api, model, model.empty() ? ModelIs::unnamed : served ? ModelIs::served : ModelIs::unserved, stream,
@@ -104,8 +113,8 @@ void RequestScope::write_access_line(Instant end, uint64_t overhead_ns) {
     r.method = method_;
     r.route = route_;
     r.policy = policy_;
-    r.request_id = id_;
-    r.model = model_;
+    r.request_id = id();
+    r.model = model();
     r.worker = worker_;
     r.client = http_.peer;
     here_.access->push(here_.core.index(), r);

@@ -16,8 +16,8 @@ public:
     ~RequestScope();
 
     void route_is(const char* method, const char* template_path);   // both static storage
-    void id_is(std::string id, bool given) { id_ = std::move(id); id_given_ = given; }
-    const std::string& id() const { return id_; }
+    void id_is(std::string_view id, bool given);
+    std::string_view id() const { return std::string_view(names_).substr(0, id_len_); }
     bool id_given() const { return id_given_; }    // by the client, rather than made here
     void model_is(Api, std::string_view model, bool served, bool stream);
     void picked(const WorkerView&, const char* policy);              // policy: static storage
@@ -40,10 +40,13 @@ private:
     RequestMetrics::HttpRow* row_ = nullptr;
     RequestMetrics::Mark mark_;
     const char *method_ = "OTHER", *route_ = "other", *policy_ = "", *plan_ = "answer";
-    std::string id_, model_, worker_;
+    std::string_view model() const { return std::string_view(names_).substr(id_len_, model_len_); }
+    std::string names_;               // request id and model, one behind the other
+    Str worker_;                      // in the fleet's view, which the serving frame holds
     Outcome outcome_;
     uint64_t bytes_in_, busy_ns_ = 0;
     uint32_t events_ = 0;
+    uint16_t id_len_ = 0, model_len_ = 0;
     bool stream_ = false, id_given_ = false, sent_ = false;
 };
 

@@ -110,8 +110,7 @@ struct ServerLimits {            // milliseconds; 0 = none
 
 class Transport;
 // Serves one HTTP/1 connection until it ends. Owns the transport. `draining` true: keep-alive ends with the answer under way.
-Task<void> serve_http1(std::unique_ptr<Transport>, HttpService&, const ServerLimits&, const std::atomic<bool>& draining,
-                       std::string first_bytes);
+Task<void> serve_http1(std::unique_ptr<Transport>, HttpService&, const ServerLimits&, const std::atomic<bool>& draining);
 // HTTP/2 (h2 by ALPN, h2c by prior knowledge). `first_bytes`: what was read while telling the protocols apart.
 Task<void> serve_http2(std::unique_ptr<Transport>, HttpService&, const ServerLimits&, const std::atomic<bool>& draining,
                        std::string first_bytes);

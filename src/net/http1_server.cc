@@ -265,42 +265,19 @@ private:
     bool aborted_ = false, continued_ = false;
 };
 
-// Answers a request that could not be parsed.
-void refuse(Http1Exchange& x, Transport& t, HttpService& service, int status, std::string_view why) {
-    std::string lines, body, out;
-    service.refuse(status, why, lines, body);
-    append_status_line(out, status);
-    out.append(lines);
-    append_header(out, "date", http_date.at(Core::here().clock().wall()));
-    append_header(out, "content-length", std::to_string(body.size()));
-    out.append("connection: close\r\n\r\n");
-    out.append(body);
-    (void)x;
-    t.send(out);
-}
-
-// Closes so that the client can still read our answer: with unread bytes in our buffer a plain close sends a reset.
-Task<void> linger(Transport& t) {
-    t.deadline_in(linger_ms);
-    bool out = co_await t.drained();
-    if (!out) co_return;
-    t.finish_send();
-    for (size_t seen = 0; seen < linger_bytes_max;) {
-        auto got = co_await t.recv();
-        if (got.n <= 0) co_return;
-        seen += static_cast<size_t>(got.n);
+// One connection. Each stage is a task of its own, so that its frame is gone while an answer streams.
+class Http1Connection {
+public:
+    Http1Connection(std::unique_ptr<Transport> transport, HttpService& service, const ServerLimits& limits, const std::atomic<bool>& draining)
+        : transport(std::move(transport)), x(*this->transport, limits, draining), service_(service), limits_(limits) {
+        x.secure = this->transport->secure();
+        peer_ = this->transport->peer();
+        x.peer = peer_;
     }
-}
+    enum class Next : uint8_t { request, http2, end };
 
-}  // namespace
-
-Task<void> serve_http1(std::unique_ptr<Transport> transport, HttpService& service, const ServerLimits& limits,
-                       const std::atomic<bool>& draining, std::string first_bytes) {
-    Transport& t = *transport;
-    Http1Exchange x(t, limits, draining);
-    x.secure = t.secure();
-    x.in_ = std::move(first_bytes);
-    for (unsigned served = 0;; served++) {
+    // Receives a head, or answers one that is wrong. http2: the preface of HTTP/2 is in x.in_.
+    Task<Next> next_request() {
         HeadCursor cursor{};
         BadHead bad{};
         std::string_view bytes = x.in_;
@@ -308,27 +285,26 @@ Task<void> serve_http1(std::unique_ptr<Transport> transport, HttpService& servic
         Parse parsed = Parse::need_more;
         for (;;) {
             if (!bytes.empty()) {
-                if (served == 0 && bytes.size() >= 4 && bytes.starts_with("PRI ")) {
-                    std::string first(bytes);
-                    co_await serve_http2(std::move(transport), service, limits, draining, std::move(first));
-                    co_return;
+                if (served_ == 0 && bytes.starts_with("PRI ")) {
+                    if (borrowed) x.receive(bytes);
+                    co_return Next::http2;
                 }
                 parsed = parse_request_head(bytes, header_space, x.head, bad, cursor);
                 if (parsed != Parse::need_more) break;
                 if (borrowed) x.receive(bytes);
                 borrowed = false;
-                if (!begun) t.deadline_in(limits.head_ms);
+                if (!begun) transport->deadline_in(limits_.head_ms);
                 begun = true;
             } else {
-                t.deadline_in(limits.idle_ms);
+                transport->deadline_in(limits_.idle_ms);
             }
-            auto got = co_await t.recv();
+            auto got = co_await transport->recv();
             if (got.n == -ETIMEDOUT && begun) {
-                refuse(x, t, service, 408, "the request head did not arrive in time");
-                co_await linger(t);
-                co_return;
+                bad = {408, "the request head did not arrive in time"};
+                parsed = Parse::bad;
+                break;
             }
-            if (got.n <= 0) co_return;
+            if (got.n <= 0) co_return Next::end;
             if (x.in_.empty()) {
                 bytes = got.view();
                 borrowed = true;
@@ -337,46 +313,99 @@ Task<void> serve_http1(std::unique_ptr<Transport> transport, HttpService& servic
                 bytes = x.in_;
             }
         }
-        t.deadline_in(0);
+        transport->deadline_in(0);
         if (parsed == Parse::done) {
             x.remember_head();
-            if (!x.start(bytes, borrowed)) {
-                parsed = Parse::bad;
-                bad = {400, "the chunked framing of the request body is broken"};
+            if (x.start(bytes, borrowed)) {
+                served_++;
+                co_return Next::request;
             }
+            bad = {400, "the chunked framing of the request body is broken"};
         }
-        if (parsed == Parse::bad) {
-            refuse(x, t, service, bad.status, bad.why);
-            co_await linger(t);
-            co_return;
-        }
-        if (limits.allow_half_close) {
-            co_await service.serve(x);
-        } else {
-            if (t.hung_up()) co_return;
-            bool finished = co_await race(service.serve(x), t.hangup_slot());
-            if (!finished) co_return;
-        }
-        if (!x.ended() || x.aborted()) {
-            t.reset();   // never let a broken answer look complete
-            co_return;
-        }
+        refuse(bad);
+        co_await linger();
+        co_return Next::end;
+    }
+
+    // After an answer: true when the connection can take the next request.
+    Task<bool> wind_up() {
         bool whole_request = x.body_complete();
         x.drop_body();
-        if (t.blocked()) {
-            bool out = co_await t.drained();
-            if (!out) co_return;
+        if (transport->blocked()) {
+            bool out = co_await transport->drained();
+            if (!out) co_return false;
         }
-        if (!x.keeps()) {
-            if (whole_request && x.in_.empty()) {
-                t.finish_send();
-                co_return;
-            }
-            co_await linger(t);
+        if (x.keeps()) {
+            // Pipelined requests of one connection do not keep the core from the others.
+            if (served_ % limits::pipelined_max == 0 && !x.in_.empty()) co_await yield();
+            co_return true;
+        }
+        if (whole_request && x.in_.empty()) transport->finish_send();
+        else co_await linger();
+        co_return false;
+    }
+    bool needs_wind_up() const { return transport->blocked() || !x.keeps() || !x.body_complete() || !x.in_.empty(); }
+
+    std::unique_ptr<Transport> transport;
+    Http1Exchange x;
+
+private:
+    // Answers a request that could not be parsed.
+    void refuse(const BadHead& bad) {
+        std::string lines, body, out;
+        service_.refuse(bad.status, bad.why, lines, body);
+        append_status_line(out, bad.status);
+        out.append(lines);
+        append_header(out, "date", http_date.at(Core::here().clock().wall()));
+        append_header(out, "content-length", std::to_string(body.size()));
+        out.append("connection: close\r\n\r\n");
+        out.append(body);
+        transport->send(out);
+    }
+
+    // Closes so that the client can still read our answer: with unread bytes in our buffer a plain close sends a reset.
+    Task<void> linger() {
+        transport->deadline_in(linger_ms);
+        bool out = co_await transport->drained();
+        if (!out) co_return;
+        transport->finish_send();
+        for (size_t seen = 0; seen < linger_bytes_max;) {
+            auto got = co_await transport->recv();
+            if (got.n <= 0) co_return;
+            seen += static_cast<size_t>(got.n);
+        }
+    }
+
+    HttpService& service_;
+    const ServerLimits& limits_;
+    std::string peer_;
+    uint32_t served_ = 0;
+};
+
+}  // namespace
+
+Task<void> serve_http1(std::unique_ptr<Transport> transport, HttpService& service, const ServerLimits& limits,
+                       const std::atomic<bool>& draining) {
+    Http1Connection c(std::move(transport), service, limits, draining);
+    for (;;) {
+        auto next = co_await c.next_request();
+        if (next == Http1Connection::Next::end) co_return;
+        if (next == Http1Connection::Next::http2) break;
+        if (c.transport->hung_up() && !limits.allow_half_close) co_return;
+        static thread_local Waiter* nobody;   // with half-close allowed a client that sent FIN still gets its answer
+        bool finished = co_await race(service.serve(c.x), limits.allow_half_close ? nobody : c.transport->hangup_slot());
+        if (!finished) co_return;
+        if (!c.x.ended() || c.x.aborted()) {
+            c.transport->reset();   // never let a broken answer look complete
             co_return;
         }
-        if (served % limits::pipelined_max == limits::pipelined_max - 1 && !x.in_.empty()) co_await yield();
+        c.x.drop_body();
+        if (!c.needs_wind_up()) continue;
+        bool on = co_await c.wind_up();
+        if (!on) co_return;
     }
+    std::string first = std::move(c.x.in_);
+    co_await serve_http2(std::move(c.transport), service, limits, draining, std::move(first));
 }
 
 }  // namespace weir

@@ -181,7 +181,7 @@ void Server::place(PerCore& here, int fd) {
 void Server::serve_fd(PerCore& here, int fd) {
     if (tls_) return here.connections.spawn(serve_tls(here, fd));
     std::unique_ptr<Transport> plain = std::make_unique<PlainSocket>(fd, *this, here.core);
-    here.connections.spawn(serve_http1(std::move(plain), service_, limits_, draining_, {}));
+    here.connections.spawn(serve_http1(std::move(plain), service_, limits_, draining_));
 }
 
 Task<void> Server::serve_tls(PerCore& here, int fd) {
@@ -190,7 +190,7 @@ Task<void> Server::serve_tls(PerCore& here, int fd) {
     if (!accepted) co_return;
     std::unique_ptr<Transport> secure = *std::move(accepted);
     if (secure->alpn() == "h2") co_await serve_http2(std::move(secure), service_, limits_, draining_, {});
-    else co_await serve_http1(std::move(secure), service_, limits_, draining_, {});
+    else co_await serve_http1(std::move(secure), service_, limits_, draining_);
 }
 
 }  // namespace weir
