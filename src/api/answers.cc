@@ -55,7 +55,8 @@ Reply model_reply(const Options& options, std::span<const ModelInfo> models, Str
 
 static void put_instances(const Standing& standing, JsonWriter& w) {
     w.key("endpoints").array();
-    for (const InstanceInfo& i : standing.instances) w.text("dyn://" + std::string(i.namespace_) + "." + std::string(i.component) + "." + std::string(i.endpoint));
+    for (const InstanceInfo& i : standing.instances)
+        w.text("dyn://" + std::string(i.namespace_) + "." + std::string(i.component) + "." + std::string(i.endpoint));
     w.end_array().key("instances").array();
     for (const InstanceInfo& i : standing.instances) {
         w.object().member("component", i.component).member("endpoint", i.endpoint).member("namespace", i.namespace_).member("instance_id", i.id);

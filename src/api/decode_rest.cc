@@ -44,7 +44,8 @@ Result<void> decode_bias(const Refuse& refuse, Call& call, Arena& arena, Str val
         if (!id || *id > UINT32_MAX) return refuse.invalid("logit_bias keys must be token ids", "logit_bias", "invalid_value");
         if (Mismatch bad = check_type(Type::f32, m.value)) return refuse.type(m.value, bad.expected, "logit_bias");
         double bias = json_double(m.value).value_or(101);
-        if (!(bias >= -100 && bias <= 100)) return refuse.invalid("Logit bias must be between -100 and 100, got " + std::string(m.value), "logit_bias", "invalid_value");
+        if (!(bias >= -100 && bias <= 100))
+            return refuse.invalid("Logit bias must be between -100 and 100, got " + std::string(m.value), "logit_bias", "invalid_value");
         if (out.size() >= limits::tools_max) return too_many(refuse, "logit_bias", limits::tools_max);
         out.push({static_cast<uint32_t>(*id), static_cast<float>(bias)});
     }

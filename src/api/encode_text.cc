@@ -43,8 +43,9 @@ bool add(Step& s, const Event& e) {
         case Event::refusal: fits = once(s.refusal, e.data); break;
         case Event::tool_begin: s.tools.push_back({e.index, e.as<ToolHead>(), {}, false}); break;
         case Event::tool_args:
-            if (!s.tools.empty() && s.tools.back().index == e.index && !s.tools.back().has_arguments) s.tools.back().arguments = e.data, s.tools.back().has_arguments = true;
-            else s.tools.push_back({e.index, nullptr, e.data, true});
+            if (s.tools.empty() || s.tools.back().index != e.index || s.tools.back().has_arguments) s.tools.push_back({e.index, nullptr, {}, false});
+            s.tools.back().arguments = e.data;
+            s.tools.back().has_arguments = true;
             break;
         case Event::item:
             fits = once(e.index == static_cast<uint32_t>(ItemKind::message) ? s.message_extra : of_choice ? s.choice_extra : s.answer_extra, e.data);

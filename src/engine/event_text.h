@@ -23,7 +23,9 @@ inline std::string event_text(const Batch& batch) {
                 if (!h->extra.empty()) out += " extra=" + std::string(h->extra);
                 break;
             }
-            case Event::tool_begin: out += " " + std::to_string(e.index) + " id=" + std::string(e.as<ToolHead>()->id) + " name=" + std::string(e.as<ToolHead>()->name); break;
+            case Event::tool_begin:
+                out += " " + std::to_string(e.index) + " id=" + std::string(e.as<ToolHead>()->id) + " name=" + std::string(e.as<ToolHead>()->name);
+                break;
             case Event::tool_args: out += " " + std::to_string(e.index) + " "; break;
             case Event::item: out += e.index == 0 ? " message " : e.index == 1 ? " choice " : " answer "; break;
             case Event::finish: out += std::string(" ") + (e.more ? std::string(e.as<FinishHead>()->reason) : name(e.finish_reason())); break;
