@@ -1,0 +1,104 @@
+#include "config/spelling.h"
+
+#include <algorithm>
+
+namespace weir::config {
+
+std::vector<Str> words(Str text, Str separators) {
+    std::vector<Str> out;
+    for (size_t at = 0; (at = text.find_first_not_of(separators, at)) != Str::npos;) {
+        const size_t end = std::min(text.find_first_of(separators, at), text.size());
+        out.push_back(text.substr(at, end - at));
+        at = end;
+    }
+    return out;
+}
+
+Str name(Command c) {
+    return c == Command::frontend ? "frontend" : c == Command::launch ? "launch" : c == Command::epp ? "epp" : "mocker";
+}
+
+std::string native_env(const Row& row) {
+    std::string out = "WEIR_";
+    for (char c : row.key) out += c == '.' ? '_' : c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+    return out;
+}
+
+std::string_view choices(const Row& row, Command c) {
+    return c == Command::frontend && !row.frontend_choices.empty() ? row.frontend_choices : row.check.choices;
+}
+
+bool has_any(const Row& row, Command c) { return row.every || c == Command::frontend || c == Command::launch; }
+
+Flags::Flags(Command command) {
+    const auto add = [&](const Row& row, const Spelling& spelling) {
+        for (Str word : words(spelling.flags)) {
+            FlagRef ref{&row, &spelling};
+            if (word[0] == '!') ref.inverted = true, word.remove_prefix(1);
+            if (word[0] == '~') ref.old_name = true, word.remove_prefix(1);
+            flags_.emplace(word, ref);
+            if (row.check.kind == Check::boolean && word.starts_with("--")) {
+                ref.inverted = !ref.inverted;
+                flags_.emplace("--no-" + std::string(word.substr(2)), ref);
+            }
+        }
+    };
+    for (const Area& area : areas())
+        for (const Row& row : area.rows) {
+            if (has_any(row, command)) add(row, row.any);
+            add(row, row.of(command));
+        }
+}
+
+const FlagRef* Flags::find(Str flag) const {
+    const auto at = flags_.find(std::string(flag));
+    return at == flags_.end() ? nullptr : &at->second;
+}
+
+std::vector<Str> Flags::nearest(Str flag, size_t n) const {
+    std::vector<Str> known;
+    for (const auto& [text, ref] : flags_)
+        if (!ref.old_name && (!text.starts_with("--no-") || flag.starts_with("--no-"))) known.push_back(text);
+    return nearest_words(flag, std::move(known), n);
+}
+
+Str shown_flag(const Row& row, Command command) {
+    for (const Spelling* s : {&row.of(command), &row.any}) {
+        if (s == &row.any && !has_any(row, command)) break;
+        for (Str word : words(s->flags))
+            if (word.starts_with("--")) return word;
+    }
+    return {};
+}
+
+size_t edit_distance(Str a, Str b) {
+    std::vector<size_t> older(b.size() + 1), old(b.size() + 1), now(b.size() + 1);
+    for (size_t j = 0; j <= b.size(); j++) old[j] = j;
+    for (size_t i = 1; i <= a.size(); i++) {
+        now[0] = i;
+        for (size_t j = 1; j <= b.size(); j++) {
+            now[j] = std::min({old[j] + 1, now[j - 1] + 1, old[j - 1] + (a[i - 1] != b[j - 1])});
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) now[j] = std::min(now[j], older[j - 2] + 1);
+        }
+        older.swap(old);
+        old.swap(now);
+    }
+    return old[b.size()];
+}
+
+std::vector<Str> nearest_words(Str given, std::vector<Str> candidates, size_t n) {
+    const Str start = given.substr(0, 64);   // nobody mistypes a longer name
+    std::vector<std::pair<size_t, Str>> by_distance;
+    for (Str word : candidates) {
+        size_t distance = edit_distance(start, word);
+        if (word.starts_with(start) && start.size() > 3) distance = 1;   // cut short
+        by_distance.emplace_back(distance, word);
+    }
+    std::sort(by_distance.begin(), by_distance.end());
+    std::vector<Str> out;
+    for (const auto& [distance, word] : by_distance)
+        if (out.size() < n) out.push_back(word);
+    return out;
+}
+
+}  // namespace weir::config
