@@ -1,6 +1,7 @@
 # One line a folder, in the order of the layers (tools/tidy.py checks that includes agree).
 weir_folder(base)
 weir_folder(types DEPS base)
+weir_folder(config DEPS base types LIBS yaml-cpp)
 weir_folder(obs DEPS base types)
 weir_folder(wire DEPS types)
 weir_folder(net DEPS base wire LIBS nghttp2 ssl crypto cares)
