@@ -25,8 +25,8 @@ Task<void> Flow::serve(HttpExchange& http) {
     RequestScope scope(here, http);
     bool thrown = false;
     try {
-        api::Found found = routes_->find(api::method_of(http.head.method), http.head.path);
-        scope.route_is(method_name(http.head.method), found.row ? found.row->path.data() : "other");
+        api::Found found = routes_->find(api::method_of(http.head().method), http.head().path);
+        scope.route_is(method_name(http.head().method), found.row ? found.row->path.data() : "other");
         name_request(http, scope, here, found.row ? found.row->api : Api::none);
         if (!found.row || found.row->legs == 0) co_return co_await own_answer(http, scope, here, found);
         Streaming s;
@@ -54,7 +54,7 @@ Task<void> Flow::serve(HttpExchange& http) {
 Task<Result<void>> Flow::start(HttpExchange& http, RequestScope& scope, CoreState& here, const api::Row& row, Streaming& out) {
     Arena arena;
     Call& call = *arena.make<Call>();
-    std::string content_type(http.head.headers.get("content-type"));   // outlives a body that arrives in pieces
+    std::string content_type(http.head().headers.get("content-type"));   // outlives a body that arrives in pieces
     CO_TRY_OK(co_await http.read_body(options_.api.body_max));
     call.doc.body = http.body();
     call.api = row.api;
@@ -71,14 +71,14 @@ Task<Result<void>> Flow::start(HttpExchange& http, RequestScope& scope, CoreStat
 
     if (options_.total_ms) out.deadline = http.received + options_.total_ms * ns_per_ms;
     std::string path(row.path), lines;   // an operator may have moved ours; the worker's is the standard one
-    if (!http.head.query.empty()) path.append("?").append(http.head.query);
-    dispatch::append_worker_lines(lines, http.head.headers, scope.id());
+    if (!http.head().query.empty()) path.append("?").append(http.head().query);
+    dispatch::append_worker_lines(lines, http.head().headers, scope.id());
     std::string engine_body;
     if (events) {
         out.events = std::make_unique<EventPath>(options_.api, call, here.core.clock().wall() / 1'000);
         out.events->write_request(call, engine_body);
     }
-    out.cors = cors_of(http.head.headers);
+    out.cors = cors_of(http.head().headers);
     std::array<WorkerSlot, limits::retries_max> tried;
     for (unsigned attempt = 1;; attempt++) {
         CO_TRY(route::Choice choice, route::place(prepared, *fleet, *policy_, {tried.data(), attempt - 1}, here.scratch, here.core.random()));

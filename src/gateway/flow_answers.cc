@@ -29,7 +29,7 @@ std::string_view id_prefix(Api api) {
 
 void Flow::name_request(const HttpExchange& http, RequestScope& scope, CoreState& here, Api api) const {
     for (auto& name : options_.request_id_headers) {
-        std::string_view given = http.head.headers.get(name);
+        std::string_view given = http.head().headers.get(name);
         if (usable_id(given)) return scope.id_is(given, true);
     }
     std::string_view prefix = id_prefix(api);
@@ -81,6 +81,7 @@ void Flow::fail(HttpExchange& http, RequestScope& scope, const Failure& failure)
     if (failure->code == Code::cancelled) return;
     if (http.begun()) return http.abort();
     api::Asked asked;
+    asked.model = scope.model();
     asked.any_model_ever = cores_[Core::here().index()]->fleet->version() > 0;
     reply(http, scope, api::error_reply(options_.api, *failure, asked));
 }
@@ -104,12 +105,12 @@ void Flow::refuse(int status, std::string_view why, std::string& lines, std::str
 }
 
 Task<void> Flow::own_answer(HttpExchange& http, RequestScope& scope, CoreState& here, const api::Found& found) {
-    std::string method(http.head.method), path(http.head.path), cors = cors_of(http.head.headers);
+    std::string method(http.head().method), path(http.head().path), cors = cors_of(http.head().headers);
     std::string extra;
     if (!cors.empty()) append_header(extra, "access-control-allow-origin", cors);
     if (method == "OPTIONS" && !cors.empty()) {
         append_header(extra, "access-control-allow-methods", cors_methods);
-        std::string_view asked = http.head.headers.get("access-control-request-headers");
+        std::string_view asked = http.head().headers.get("access-control-request-headers");
         append_header(extra, "access-control-allow-headers", asked.empty() || !is_field_value(asked) ? "*" : asked);
         scope.finish(Code::ok, Outcome::gateway);
         co_return reply(http, scope, {200, "", "", ""}, extra);
@@ -141,7 +142,7 @@ Task<void> Flow::own_answer(HttpExchange& http, RequestScope& scope, CoreState& 
         metrics_.render(r.body);
         break;
     case api::Endpoint::openapi: r = api::openapi_reply(options_.api, *routes_); break;
-    default: r = api::docs_reply(options_.api, *routes_, found.rest, http.head.headers.get("accept-encoding"), asked); break;
+    default: r = api::docs_reply(options_.api, *routes_, found.rest, http.head().headers.get("accept-encoding"), asked); break;
     }
     scope.finish(r.status < 400 ? Code::ok : r.status == 404 ? Code::model_unknown : Code::not_ready, Outcome::gateway);
     reply(http, scope, r, extra);

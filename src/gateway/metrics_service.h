@@ -10,11 +10,11 @@ class MetricsService final : public HttpService {
 public:
     explicit MetricsService(Metrics& metrics) : metrics_(metrics) {}
     Task<void> serve(HttpExchange& http) override {
-        bool get = http.head.method == "GET" || http.head.method == "HEAD";
+        bool get = http.head().method == "GET" || http.head().method == "HEAD";
         std::string lines, body;
         Reply reply;
-        if (!get || http.head.path != "/metrics") {
-            reply.status = http.head.path != "/metrics" ? 404 : 405;
+        if (!get || http.head().path != "/metrics") {
+            reply.status = http.head().path != "/metrics" ? 404 : 405;
             if (reply.status == 405) append_header(lines, "allow", "GET, HEAD");
         } else {
             append_header(lines, "content-type", metrics_type_launch);

@@ -4,7 +4,7 @@
 
 namespace weir {
 
-RequestScope::RequestScope(CoreState& here, HttpExchange& http) : here_(here), http_(http), bytes_in_(http.head.content_length) {
+RequestScope::RequestScope(CoreState& here, HttpExchange& http) : here_(here), http_(http), bytes_in_(http.head().content_length) {
     here_.active.fetch_add(1, std::memory_order_relaxed);
     outcome_.code = Code::cancelled;   // until somebody says better
     outcome_.ended_by = Outcome::client;

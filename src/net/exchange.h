@@ -24,8 +24,8 @@ class HttpExchange {
 public:
     virtual ~HttpExchange() = default;
 
-    // Valid until the first co_await of whoever serves; copy what must live longer.
-    RequestHead head;
+    // Valid until the first co_await of whoever serves (it may be one of the core, borrowed), or until drop_body() after hold().
+    const RequestHead& head() const { return *head_; }
     uint8_t http_major = 1;
     Instant received = 0;        // when the first byte of the request was read
     std::string_view peer;       // "address:port" or "unix"; lives as long as the connection
@@ -82,6 +82,7 @@ public:
     }
 
 protected:
+    const RequestHead* head_ = nullptr;
     std::string_view body_;
     bool body_complete_ = false, begun_ = false, ended_ = false;
     uint64_t bytes_out_ = 0;

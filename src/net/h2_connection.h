@@ -1,6 +1,7 @@
 // The serving side of HTTP/2: one connection, its streams, and the rules between them. Used by net/h2_server.cc and
 // net/h2_exchange.cc alone. nghttp2's callbacks only fill these objects and make waiters ready; coroutines run from the loop.
 #pragma once
+#include <array>
 #include <memory>
 #include <string>
 #include <vector>
@@ -53,6 +54,7 @@ private:
     H2Connection& c_;
     const int32_t id_;
     H2Fields::Head held_;
+    RequestHead own_head_;
     BadHead refused_{};                    // status not 0: the head is answered without the service
     std::string in_, late_;                // request body: seen by body(), and what came since
     std::string out_;                      // answer bytes the client's windows have not taken; freed when empty
@@ -61,7 +63,7 @@ private:
     Stall stall_;
     Waiter *writer_ = nullptr, *hangup_ = nullptr, *reader_ = nullptr;
     bool head_method_ = false, request_ended_ = false, counted_ = false, started_ = false, served_ = false, closed_ = false, left_ = false;
-    bool reading_ = false, discard_ = false, blocked_ = false, aborted_ = false, continued_ = false, head_only_ = false;
+    bool reading_ = false, discard_ = false, blocked_ = false, aborted_ = false, peer_reset_ = false, continued_ = false, head_only_ = false;
 };
 
 class H2Connection {
@@ -74,6 +76,7 @@ private:
     friend class H2Exchange;
     friend struct H2Callbacks;
     enum class State : uint8_t { fresh, preface, idle, head, busy, closing };
+    struct Closed { int32_t id = 0; bool by_peer = false; };   // by_peer: its request ended, or it reset the stream
     struct DrainCheck : Timer { H2Connection* owner; int step = 0; };
 
     void feed(std::string_view bytes);
@@ -84,6 +87,7 @@ private:
     Task<void> answer(H2Exchange& x);
     void finished(H2Exchange& x);          // its coroutine is at its end
     void remove(H2Exchange& x);
+    uint32_t frame_on_closed(int32_t id, bool headers) const;   // an error code, or 0: to be ignored
     bool over() const;
     void close();
     bool on_deadline();                    // false: leave the connection
@@ -103,6 +107,9 @@ private:
     std::vector<H2Exchange*> starting_;
     size_t live_ = 0;                      // streams with a whole head
     uint64_t trailer_bytes_ = 0;
+    std::array<Closed, 16> closed_{};      // the last ones; nghttp2 forgets them at once
+    uint32_t closed_at_ = 0, fault_ = 0;   // fault: the error code we end the connection with
+    int32_t last_id_ = 0;
     State state_ = State::fresh;
     bool pumping_ = false, flushing_ = false, greeted_ = false, block_open_ = false, calming_ = false, wide_ = false, ending_ = false;
     Instant read_at_ = 0;

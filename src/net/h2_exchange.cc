@@ -59,6 +59,7 @@ struct H2Exchange::BodyAwait : Timer {
 };
 
 H2Exchange::H2Exchange(H2Connection& connection, int32_t id) : c_(connection), id_(id) {
+    head_ = &own_head_;
     http_major = 2;
     received = c_.read_at_;
     peer = c_.peer_;
@@ -71,12 +72,12 @@ H2Exchange::~H2Exchange() = default;
 
 void H2Exchange::take_head(H2Fields& fields, bool end_stream) {
     request_ended_ = body_complete_ = end_stream;
-    if (!fields.request(end_stream, held_, head, refused_)) {
-        head = RequestHead{};
+    if (!fields.request(end_stream, held_, own_head_, refused_)) {
+        own_head_ = RequestHead{};
         held_ = {};
         return;
     }
-    head_method_ = head.method == "HEAD";
+    head_method_ = own_head_.method == "HEAD";
 }
 
 void H2Exchange::data(std::string_view bytes) {
@@ -132,16 +133,16 @@ void H2Exchange::open_window() {
 }
 
 Task<Result<void>> H2Exchange::read_body(size_t bytes_max) {
-    if (head.body == BodyKind::length && head.content_length > bytes_max) co_return too_large(bytes_max);
-    if (c_.limits_.bodies && head.content_length > c_.limits_.bodies->limit())
+    if (own_head_.body == BodyKind::length && own_head_.content_length > bytes_max) co_return too_large(bytes_max);
+    if (c_.limits_.bodies && own_head_.content_length > c_.limits_.bodies->limit())
         co_return Failure(Code::too_large, "the request body is larger than the gateway's budget for request bodies");
     if (!request_ended_ && !left_) {
-        if (head.expect_continue && !continued_) {
+        if (own_head_.expect_continue && !continued_) {
             continued_ = true;
             nghttp2_nv status = pair(":status", "100");
             nghttp2_submit_headers(c_.session_, NGHTTP2_FLAG_NONE, id_, nullptr, &status, 1, nullptr);
         }
-        if (head.body == BodyKind::chunked || head.content_length > wide_from) {
+        if (own_head_.body == BodyKind::chunked || own_head_.content_length > wide_from) {
             nghttp2_session_set_local_window_size(c_.session_, NGHTTP2_FLAG_NONE, id_, wide_window);
             if (!std::exchange(c_.wide_, true)) nghttp2_session_set_local_window_size(c_.session_, NGHTTP2_FLAG_NONE, 0, wide_window);
         }
@@ -183,7 +184,7 @@ void H2Exchange::drop_body() {
     std::string().swap(in_);
     std::string().swap(late_);
     held_ = {};
-    head = RequestHead{};
+    own_head_ = RequestHead{};
     body_ = {};
     charge_.drop();
     if (unconsumed_ && !closed_) {

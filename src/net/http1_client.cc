@@ -226,27 +226,24 @@ std::unique_ptr<Upstream> ClientPool::take(const Target& target) {
     return nullptr;
 }
 
-Task<Result<std::unique_ptr<Upstream>>> ClientPool::open(const Target& target) {
+Task<Result<std::unique_ptr<Transport>>> ClientPool::dial(const Target& target) {
     std::vector<Address> addresses;
     if (!target.unix_path.empty()) {
         CO_TRY(Address a, unix_address(target.unix_path));
         addresses.push_back(a);
     } else {
-        Result<Address> literal = parse_address(target.host, target.port);
-        if (literal) {
-            addresses.push_back(*literal);
-        } else {
-            CO_TRY(addresses, co_await resolver_.resolve(target.host, target.port, limits_.connect_ms));
-        }
+        CO_TRY(addresses, co_await resolver_.resolve(target.host, target.port, limits_.connect_ms));
     }
     CO_TRY(int fd, co_await connect_any(std::move(addresses), limits_.connect_ms));
-    std::unique_ptr<Transport> transport;
-    if (target.tls) {
-        std::string alpn = target.http == Target::Http::one ? "http/1.1" : "h2,http/1.1";
-        CO_TRY(transport, co_await tls_connect(fd, *target.tls_client, target.host, std::move(alpn), limits_.connect_ms));
-    } else {
-        transport = std::make_unique<SocketTransport>(fd);
-    }
+    if (!target.tls) co_return std::unique_ptr<Transport>(std::make_unique<SocketTransport>(fd));
+    std::string alpn = target.http == Target::Http::one ? "http/1.1" : "h2,http/1.1";
+    auto secure = co_await tls_connect(fd, *target.tls_client, target.host, std::move(alpn), limits_.connect_ms);
+    co_return secure;
+}
+
+Task<Result<std::unique_ptr<Upstream>>> ClientPool::open(const Target& target) {
+    Task<Result<std::unique_ptr<Transport>>> connecting = connector_ ? connector_(connector_self_, target) : dial(target);
+    CO_TRY(std::unique_ptr<Transport> transport, co_await connecting);
     co_return std::unique_ptr<Upstream>(std::make_unique<Http1Upstream>(*this, target, std::move(transport)));
 }
 

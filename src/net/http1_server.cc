@@ -15,11 +15,17 @@ constexpr uint64_t budget_wait_ms = 10'000, budget_poll_ms = 20, linger_ms = 1'0
 constexpr size_t linger_bytes_max = 1024 * 1024;
 thread_local HeaderSpace header_space;
 thread_local HttpDate http_date;
+thread_local RequestHead borrowed_head;   // of the request that was parsed last; whoever waits longer holds a copy
 
 class Http1Exchange final : public HttpExchange {
 public:
     Http1Exchange(Transport& t, const ServerLimits& limits, const std::atomic<bool>& draining)
         : t_(t), limits_(limits), draining_(draining) {}
+    RequestHead& parse_into() {
+        borrowed_head = RequestHead{};
+        head_ = &borrowed_head;
+        return borrowed_head;
+    }
 
     // `bytes` holds a parsed head (in `head`) and what came behind it. `borrowed`: they are in the core's read buffer, in_ is free.
     // False: the chunked framing of the body is broken.
@@ -29,23 +35,23 @@ public:
         begun_ = ended_ = aborted_ = false;
         bytes_out_ = 0;
         received = Core::here().now();
-        size_t used = head.head_bytes;
+        size_t used = head().head_bytes;
         body_ = {};
-        body_complete_ = head.body == BodyKind::none;
-        framer_.start(head);
-        if (head.body == BodyKind::length) {
-            body_ = bytes.substr(used, static_cast<size_t>(std::min<uint64_t>(head.content_length, bytes.size() - used)));
+        body_complete_ = head().body == BodyKind::none;
+        framer_.start(head());
+        if (head().body == BodyKind::length) {
+            body_ = bytes.substr(used, static_cast<size_t>(std::min<uint64_t>(head().content_length, bytes.size() - used)));
             used += body_.size();
-            body_complete_ = body_.size() == head.content_length;
+            body_complete_ = body_.size() == head().content_length;
             framer_.feed(body_);
         }
         if (borrowed) {
-            if (head.body != BodyKind::chunked) in_.assign(bytes.substr(used));
+            if (head().body != BodyKind::chunked) in_.assign(bytes.substr(used));
             consumed_ = 0;
         } else {
             consumed_ = used;
         }
-        if (head.body != BodyKind::chunked) return true;
+        if (head().body != BodyKind::chunked) return true;
         // A chunked body is decoded into memory of its own: its payload is not contiguous in the bytes.
         std::string_view rest = bytes.substr(used);
         std::string decoded;
@@ -60,7 +66,7 @@ public:
 
     bool hold() override {
         if (held_ && !borrowed_) return true;
-        if (!limits_.bodies || charge_.bytes() || charge_.grow(*limits_.bodies, head.head_bytes + body_.size())) {
+        if (!limits_.bodies || charge_.bytes() || charge_.grow(*limits_.bodies, head().head_bytes + body_.size())) {
             hold_with(std::string(body_));
             return true;
         }
@@ -68,14 +74,14 @@ public:
     }
 
     Task<Result<void>> read_body(size_t bytes_max) override {
-        if (head.body == BodyKind::length && head.content_length > bytes_max) co_return too_large(bytes_max);
+        if (head().body == BodyKind::length && head().content_length > bytes_max) co_return too_large(bytes_max);
         if (body_.size() > bytes_max) co_return too_large(bytes_max);
         if (body_complete_) co_return Nothing{};
-        if (limits_.bodies && head.content_length > limits_.bodies->limit())
+        if (limits_.bodies && head().content_length > limits_.bodies->limit())
             co_return Failure(Code::too_large, "the request body is larger than the gateway's budget for request bodies");
         if (!hold()) hold_with(std::string(body_));   // a first read at most; what follows is charged below
         std::string& body = held_->body;
-        if (head.expect_continue && !continued_) {
+        if (head().expect_continue && !continued_) {
             continued_ = true;
             if (!t_.send("HTTP/1.1 100 Continue\r\n\r\n")) co_return Failure(Code::cancelled, "client left");
         }
@@ -168,9 +174,9 @@ public:
 
     // For the connection loop.
     void remember_head() {
-        minor_ = head.minor;
-        head_method_ = head.method == "HEAD";
-        keep_ = head.keep_alive;
+        minor_ = head().minor;
+        head_method_ = head().method == "HEAD";
+        keep_ = head().keep_alive;
         continued_ = false;
     }
     bool keeps() const { return keep_ && ended_ && !aborted_; }
@@ -186,7 +192,7 @@ public:
     std::string in_;   // received and not consumed; empty (and freed) while idle
 
 private:
-    struct Held { std::string head, body; std::vector<Header> headers; };
+    struct Held { std::string bytes, body; std::vector<Header> headers; RequestHead head; };
 
     Failure too_large(size_t bytes_max) {
         return Failure(Code::too_large, "the request body is larger than " + std::to_string(bytes_max) + " bytes");
@@ -204,23 +210,27 @@ private:
 
     // Owns head and body from here on; all views of `head` are re-pointed.
     void hold_with(std::string body) {
-        if (!held_) held_ = std::make_unique<Held>();
-        held_->head.assign(base_, head.head_bytes);
-        held_->headers.assign(head.headers.begin(), head.headers.end());
-        const char* to = held_->head.data();
+        auto held = std::make_unique<Held>();
+        size_t n = head().head_bytes;
+        held->bytes.assign(base_, n);
+        held->headers.assign(head().headers.begin(), head().headers.end());
+        held->head = head();
+        const char* to = held->bytes.data();
         auto move = [&](std::string_view& v) {
-            if (!v.empty()) v = {to + (v.data() - base_), v.size()};
+            if (v.data() >= base_ && v.data() < base_ + n) v = {to + (v.data() - base_), v.size()};
         };
-        for (auto* v : {&head.method, &head.target, &head.path, &head.query, &head.host})
-            if (v->data() >= base_ && v->data() < base_ + head.head_bytes) move(*v);
-        for (auto& h : held_->headers) {
-            move(h.name);
-            move(h.value);
+        RequestHead& h = held->head;
+        for (auto* v : {&h.method, &h.target, &h.path, &h.query, &h.host}) move(*v);
+        for (auto& field : held->headers) {
+            move(field.name);
+            move(field.value);
         }
-        head.headers.data = held_->headers.data();
+        h.headers.data = held->headers.data();
+        held->body = std::move(body);
+        held->body.reserve(held->body.size() + Core::read_padding);
+        held_ = std::move(held);
+        head_ = &held_->head;
         base_ = to;
-        held_->body = std::move(body);
-        held_->body.reserve(held_->body.size() + Core::read_padding);
         body_ = held_->body;
         borrowed_ = false;
     }
@@ -289,7 +299,7 @@ public:
                     if (borrowed) x.receive(bytes);
                     co_return Next::http2;
                 }
-                parsed = parse_request_head(bytes, header_space, x.head, bad, cursor);
+                parsed = parse_request_head(bytes, header_space, x.parse_into(), bad, cursor);
                 if (parsed != Parse::need_more) break;
                 if (borrowed) x.receive(bytes);
                 borrowed = false;

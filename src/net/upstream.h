@@ -94,6 +94,9 @@ struct NextPiece : Waiter {
 class ClientPool {
 public:
     ClientPool(Core& core, Resolver& resolver, const UpstreamLimits& limits);
+    // Where new connections come from; null: the network. Tests and the simulation give their own.
+    using Connector = Task<Result<std::unique_ptr<Transport>>> (*)(void* self, const Target&);
+    void connect_through(Connector connector, void* self) { connector_ = connector; connector_self_ = self; }
     ~ClientPool();
     // A pooled connection that is certainly alive, or null: then co_await open(). Never waits.
     std::unique_ptr<Upstream> take(const Target&);
@@ -113,6 +116,9 @@ private:
     Resolver& resolver_;
     UpstreamLimits limits_;
     std::vector<std::vector<Idle>> slots_;
+    Task<Result<std::unique_ptr<Transport>>> dial(const Target&);
+    Connector connector_ = nullptr;
+    void* connector_self_ = nullptr;
     size_t idle_ = 0;
     Sweep sweep_;
 };
