@@ -154,7 +154,7 @@ private:
         if (c.fd >= 0) return flush(c);
         c.fd = connect_to(s_.port);
         if (c.fd < 0) {
-            count_error("connect");
+            count_error(std::string("connect: ") + std::strerror(errno));
             c.in_flight = false;
             return idle_.push_back(&c);
         }
@@ -195,7 +195,13 @@ private:
         start(c, at);
     }
 
-    void fail(Connection& c, const char* what) {
+    void refused(Connection& c) {
+        int error = 0;
+        socklen_t size = sizeof error;
+        getsockopt(c.fd, SOL_SOCKET, SO_ERROR, &error, &size);
+        fail(c, std::string("connect: ") + std::strerror(error));
+    }
+    void fail(Connection& c, const std::string& what) {
         drop(c);
         if (!c.in_flight) return;
         count_error(what);
@@ -239,7 +245,7 @@ private:
 
     void on_event(Connection& c, uint32_t events) {
         if (!c.connected) {
-            if (events & (EPOLLERR | EPOLLHUP)) return fail(c, "connect");
+            if (events & (EPOLLERR | EPOLLHUP)) return refused(c);
             if (!(events & EPOLLOUT)) return;
             c.connected = true;
             if (!c.ssl) return flush(c);

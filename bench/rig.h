@@ -85,14 +85,16 @@ inline int listen_on(uint16_t port) {
     return fd;
 }
 
-// A socket on its way to 127.0.0.1:port, or -1.
+// A socket on its way to 127.0.0.1:port, or -1 with errno set.
 inline int connect_to(uint16_t port) {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return -1;
     no_delay(fd);
     sockaddr_in at = loopback(port);
     if (connect(fd, reinterpret_cast<sockaddr*>(&at), sizeof at) == 0 || errno == EINPROGRESS) return fd;
+    int why = errno;
     close(fd);
+    errno = why;
     return -1;
 }
 
