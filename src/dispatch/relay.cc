@@ -60,7 +60,7 @@ bool begin(Relay& r, HttpExchange& client, Upstream& up, const ResponseHead& hea
     return ok;
 }
 
-Task<Result<void>> run(Relay& r, HttpExchange& client, Upstream& up, RelayRules rules, Observer& observer) {
+Task<Result<void>> run(Relay& r, HttpExchange& client, Upstream& up, const RelayRules& rules, Instant deadline, Observer& observer) {
     Core& core = Core::here();
     uint64_t silent_ms = 0;
     while (!r.ended) {
@@ -72,8 +72,8 @@ Task<Result<void>> run(Relay& r, HttpExchange& client, Upstream& up, RelayRules 
         }
         uint64_t wait_ms = rules.keepalive_ms && r.sse ? rules.keepalive_ms : 0;
         if (rules.idle_ms) wait_ms = std::min(wait_ms ? wait_ms : UINT64_MAX, rules.idle_ms - std::min(rules.idle_ms - 1, silent_ms));
-        if (rules.deadline) {
-            uint64_t left_ms = rules.deadline > core.now() ? (rules.deadline - core.now()) / ns_per_ms + 1 : 1;
+        if (deadline) {
+            uint64_t left_ms = deadline > core.now() ? (deadline - core.now()) / ns_per_ms + 1 : 1;
             wait_ms = std::min(wait_ms ? wait_ms : UINT64_MAX, left_ms);
         }
         up.deadline_in(wait_ms);
@@ -83,7 +83,7 @@ Task<Result<void>> run(Relay& r, HttpExchange& client, Upstream& up, RelayRules 
             Failure failure = up.failure();
             if (failure->code != Code::deadline) co_return failure;
             silent_ms += wait_ms;
-            if (rules.deadline && core.now() >= rules.deadline)
+            if (deadline && core.now() >= deadline)
                 co_return Failure(Code::deadline, "the request took longer than the gateway's time limit");
             if (rules.idle_ms && silent_ms >= rules.idle_ms) co_return failure;
             if (r.sse && r.at_boundary && (!r.framed || r.between_chunks) && !insert(r, client, keepalive_comment, false))

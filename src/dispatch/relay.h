@@ -20,7 +20,6 @@ public:
 struct RelayRules {
     uint64_t keepalive_ms = 0;     // silence after which an SSE comment is sent; 0: never
     uint64_t idle_ms = 0;          // silence after which the worker is given up; 0: never
-    Instant deadline = 0;          // of the whole request; 0: none
 };
 
 struct Relay {                     // lives in the frame of whoever relays
@@ -36,7 +35,8 @@ bool begin(Relay&, HttpExchange& client, Upstream&, const ResponseHead&, std::st
 
 // The rest of the body. Ok: ended. Failure codes: cancelled (client gone), deadline, incomplete, engine_garbage; then the head is
 // out and the caller tells the client in its dialect's words where at_boundary allows it.
-Task<Result<void>> run(Relay&, HttpExchange& client, Upstream&, RelayRules, Observer&);
+// `deadline`: of the whole request; 0: none. `rules` must outlive the call.
+Task<Result<void>> run(Relay&, HttpExchange& client, Upstream&, const RelayRules& rules, Instant deadline, Observer&);
 
 // Writes a piece of our own (an SSE comment or error frame) into a relayed stream, in its framing. `end`: nothing follows.
 bool insert(Relay&, HttpExchange& client, std::string_view text, bool end);

@@ -41,7 +41,7 @@ Task<void> Flow::stream_events(HttpExchange& http, RequestScope& scope, CoreStat
     std::string out, lines;
     append_header(lines, "content-type", path.encoder().content_type());
     if (path.streaming()) lines.append("cache-control: no-cache\r\n");
-    append_own_lines(lines, scope, s.cors);
+    append_own_lines(lines, scope);
     Reply head;
     head.status = scope.outcome().status;
     head.lines = lines;

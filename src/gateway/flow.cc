@@ -20,22 +20,27 @@ const char* method_name(std::string_view method) {   // static storage, and no l
 
 }  // namespace
 
+// The endpoint that a worker serves, or null: the gateway answers itself.
+const api::Row* Flow::classify(HttpExchange& http, RequestScope& scope, CoreState& here) {
+    api::Found found = routes_->find(api::method_of(http.head().method), http.head().path);
+    scope.route_is(method_name(http.head().method), found.row ? found.row->path.data() : "other");
+    name_request(http, scope, here, found.row ? found.row->api : Api::none);
+    return found.row && found.row->legs ? found.row : nullptr;
+}
+
 Task<void> Flow::serve(HttpExchange& http) {
     CoreState& here = *cores_[Core::here().index()];
     RequestScope scope(here, http);
     bool thrown = false;
     try {
-        api::Found found = routes_->find(api::method_of(http.head().method), http.head().path);
-        scope.route_is(method_name(http.head().method), found.row ? found.row->path.data() : "other");
-        name_request(http, scope, here, found.row ? found.row->api : Api::none);
-        if (!found.row || found.row->legs == 0) co_return co_await own_answer(http, scope, here, found);
+        const api::Row* row = classify(http, scope, here);
+        if (!row) co_return co_await own_answer(http, scope, here);
         Streaming s;
-        auto started = co_await start(http, scope, here, *found.row, s);
+        auto started = co_await start(http, scope, here, *row, s);
         if (started) started = co_await begin(http, scope, here, s);
         if (!started) co_return fail(http, scope, started.error());
         if (s.events) co_return co_await stream_events(http, scope, here, s);
-        dispatch::RelayRules rules{options_.sse_keepalive_ms, options_.idle_ms, s.deadline};
-        auto done = co_await dispatch::run(s.relay, http, *s.upstream, rules, s.passed);
+        auto done = co_await dispatch::run(s.relay, http, *s.upstream, relay_rules_, s.deadline, s.passed);
         scope.busy(s.relay.busy_ns);
         s.passed.settle(scope);
         if (!done) co_return break_off(http, scope, s.relay, done.error());
@@ -78,7 +83,7 @@ Task<Result<void>> Flow::start(HttpExchange& http, RequestScope& scope, CoreStat
         out.events = std::make_unique<EventPath>(options_.api, call, here.core.clock().wall() / 1'000);
         out.events->write_request(call, engine_body);
     }
-    out.cors = cors_of(http.head().headers);
+    scope.origin_is(cors_of(http.head().headers));
     std::array<WorkerSlot, limits::retries_max> tried;
     for (unsigned attempt = 1;; attempt++) {
         CO_TRY(route::Choice choice, route::place(prepared, *fleet, *policy_, {tried.data(), attempt - 1}, here.scratch, here.core.random()));
@@ -131,7 +136,7 @@ Task<Result<void>> Flow::begin(HttpExchange& http, RequestScope& scope, CoreStat
     scope.first_byte();
     here.lines.clear();
     bool has_date = dispatch::append_client_lines(here.lines, head);
-    append_own_lines(here.lines, scope, s.cors);
+    append_own_lines(here.lines, scope);
     if (options_.api.dialect == Dialect::launch) append_header(here.lines, "x-smg-routed-worker-id", s.worker->url);
     s.passed.watch(scope);
     if (!dispatch::begin(s.relay, http, *s.upstream, head, here.lines, has_date, s.passed)) co_return Failure(Code::cancelled, "client left");

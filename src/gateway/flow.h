@@ -29,7 +29,7 @@ public:
     Flow(FlowOptions options, std::shared_ptr<const api::Routes> routes, std::shared_ptr<Policy> policy, std::string policy_name,
          Metrics& metrics, const std::atomic<bool>& draining)
         : options_(std::move(options)), routes_(std::move(routes)), policy_(std::move(policy)), policy_name_(std::move(policy_name)),
-          metrics_(metrics), draining_(draining) {}
+          metrics_(metrics), draining_(draining), relay_rules_{options_.sse_keepalive_ms, options_.idle_ms} {}
     void add_core(CoreState* state) { cores_.push_back(state); }   // in core order, before requests come
 
     Task<void> serve(HttpExchange& http) override;
@@ -41,14 +41,15 @@ private:
     Task<Result<void>> start(HttpExchange&, RequestScope&, CoreState&, const api::Row&, Streaming&);
     Task<Result<void>> begin(HttpExchange&, RequestScope&, CoreState&, Streaming&);
     Task<void> stream_events(HttpExchange&, RequestScope&, CoreState&, Streaming&);
-    Task<void> own_answer(HttpExchange&, RequestScope&, CoreState&, const api::Found&);
+    const api::Row* classify(HttpExchange&, RequestScope&, CoreState&);
+    Task<void> own_answer(HttpExchange&, RequestScope&, CoreState&);
     void reply(HttpExchange&, RequestScope&, const api::Reply&, std::string_view extra_lines = {});
     void fail(HttpExchange&, RequestScope&, const Failure&);
     void break_off(HttpExchange&, RequestScope&, dispatch::Relay&, const Failure&);
     void name_request(const HttpExchange&, RequestScope&, CoreState&, Api) const;
     Task<Failure> engine_error(Upstream&, int status, std::string headers);
-    void append_own_lines(std::string& lines, const RequestScope&, const std::string& cors_origin) const;
-    std::string cors_of(const HeadersView&) const;
+    void append_own_lines(std::string& lines, const RequestScope&) const;
+    std::string_view cors_of(const HeadersView&) const;
 
     FlowOptions options_;
     std::shared_ptr<const api::Routes> routes_;
@@ -57,6 +58,7 @@ private:
     Metrics& metrics_;
     const std::atomic<bool>& draining_;
     std::vector<CoreState*> cores_;
+    dispatch::RelayRules relay_rules_;
 };
 
 }  // namespace weir

@@ -43,20 +43,20 @@ void Flow::name_request(const HttpExchange& http, RequestScope& scope, CoreState
     scope.id_is({id, static_cast<size_t>(at - id)}, false);
 }
 
-std::string Flow::cors_of(const HeadersView& headers) const {
+std::string_view Flow::cors_of(const HeadersView& headers) const {
     if (options_.cors_origins.empty()) return {};
     std::string_view origin = headers.get("origin");
     if (origin.empty() || !is_field_value(origin)) return {};
     for (auto& allowed : options_.cors_origins)
-        if (allowed == "*" || allowed == origin) return std::string(origin);
+        if (allowed == "*" || allowed == origin) return origin;
     return {};
 }
 
-void Flow::append_own_lines(std::string& lines, const RequestScope& scope, const std::string& cors_origin) const {
+void Flow::append_own_lines(std::string& lines, const RequestScope& scope) const {
     // SMG names every answer; Dynamo only echoes what the client sent.
     if (scope.id_given() || options_.api.dialect == Dialect::launch) append_header(lines, "x-request-id", scope.id());
-    if (!cors_origin.empty()) {
-        append_header(lines, "access-control-allow-origin", cors_origin);
+    if (!scope.origin().empty()) {
+        append_header(lines, "access-control-allow-origin", scope.origin());
         append_header(lines, "vary", "origin");
     }
 }
@@ -66,7 +66,7 @@ void Flow::reply(HttpExchange& http, RequestScope& scope, const api::Reply& r, s
     here.lines.clear();
     if (!r.content_type.empty()) append_header(here.lines, "content-type", r.content_type);
     here.lines.append(r.headers).append(extra_lines);
-    append_own_lines(here.lines, scope, {});
+    append_own_lines(here.lines, scope);
     Reply out;
     out.status = r.status;
     out.lines = here.lines;
@@ -104,11 +104,11 @@ void Flow::refuse(int status, std::string_view why, std::string& lines, std::str
     metrics.http_end(metrics.http_begin("OTHER", "other"), status, error_types(code, status).launch, 0);
 }
 
-Task<void> Flow::own_answer(HttpExchange& http, RequestScope& scope, CoreState& here, const api::Found& found) {
-    std::string method(http.head().method), path(http.head().path), cors = cors_of(http.head().headers);
-    std::string extra;
-    if (!cors.empty()) append_header(extra, "access-control-allow-origin", cors);
-    if (method == "OPTIONS" && !cors.empty()) {
+Task<void> Flow::own_answer(HttpExchange& http, RequestScope& scope, CoreState& here) {
+    std::string method(http.head().method), path(http.head().path), extra;
+    api::Found found = routes_->find(api::method_of(method), path);
+    scope.origin_is(cors_of(http.head().headers));
+    if (method == "OPTIONS" && !scope.origin().empty()) {
         append_header(extra, "access-control-allow-methods", cors_methods);
         std::string_view asked = http.head().headers.get("access-control-request-headers");
         append_header(extra, "access-control-allow-headers", asked.empty() || !is_field_value(asked) ? "*" : asked);

@@ -20,7 +20,6 @@ struct Flow::Streaming {
     dispatch::Relay relay;
     std::unique_ptr<EventPath> events;       // decode-Event-encode; null: bytes pass untouched
     PassedBytes passed;
-    std::string cors;
     Instant deadline = 0;
 };
 

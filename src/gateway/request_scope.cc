@@ -38,6 +38,8 @@ void RequestScope::id_is(std::string_view id, bool given) {
     id_given_ = given;
 }
 
+void RequestScope::origin_is(std::string_view origin) { names_.append(origin); }
+
 void RequestScope::model_is(Api api, std::string_view model, bool served, bool stream) {
     std::string_view kept = model.substr(0, limits::model_name_logged_max);
     names_.append(kept);

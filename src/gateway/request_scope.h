@@ -18,7 +18,10 @@ public:
     void route_is(const char* method, const char* template_path);   // both static storage
     void id_is(std::string_view id, bool given);
     std::string_view id() const { return std::string_view(names_).substr(0, id_len_); }
+    std::string_view model() const { return std::string_view(names_).substr(id_len_, model_len_); }
     bool id_given() const { return id_given_; }    // by the client, rather than made here
+    void origin_is(std::string_view origin);       // an allowed CORS origin; empty: none
+    std::string_view origin() const { return std::string_view(names_).substr(id_len_ + model_len_); }
     void model_is(Api, std::string_view model, bool served, bool stream);
     void picked(const WorkerView&, const char* policy);              // policy: static storage
     void attempt_failed(Code);
@@ -40,8 +43,7 @@ private:
     RequestMetrics::HttpRow* row_ = nullptr;
     RequestMetrics::Mark mark_;
     const char *method_ = "OTHER", *route_ = "other", *policy_ = "", *plan_ = "answer";
-    std::string_view model() const { return std::string_view(names_).substr(id_len_, model_len_); }
-    std::string names_;               // request id and model, one behind the other
+    std::string names_;               // request id, model, CORS origin, one behind the other
     Str worker_;                      // in the fleet's view, which the serving frame holds
     Outcome outcome_;
     uint64_t bytes_in_, busy_ns_ = 0;
