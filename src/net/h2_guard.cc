@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace weir {
 namespace {
@@ -11,6 +12,10 @@ enum : unsigned char { end_stream = 1, ack = 1, end_headers = 4, padded = 8 };
 
 size_t H2Guard::scan(std::string_view bytes, uint64_t now_ms) {
     size_t at = 0;
+    if (std::exchange(data_stream_, 0)) {   // its header was taken apart when we stopped before it
+        at = ahead_;
+        if (!frame(now_ms)) return 0;
+    }
     while (at < bytes.size()) {
         if (skip_) {
             size_t step = std::min<size_t>(skip_, bytes.size() - at);
@@ -25,6 +30,11 @@ size_t H2Guard::scan(std::string_view bytes, uint64_t now_ms) {
         if (have_ < header_.size()) break;
         have_ = 0;
         skip_ = static_cast<uint32_t>(header_[0]) << 16 | static_cast<uint32_t>(header_[1]) << 8 | header_[2];
+        if (header_[3] == data) {
+            ahead_ = static_cast<uint8_t>(step);
+            data_stream_ = (header_[5] & 0x7f) << 24 | header_[6] << 16 | header_[7] << 8 | header_[8];
+            if (data_stream_) return begin;
+        }
         if (!frame(now_ms)) return begin;
     }
     return at;

@@ -1,6 +1,8 @@
 // HTTP/2 connections of clients (RFC 9113) on nghttp2: bytes in, bytes out; nothing of ours runs inside its callbacks.
 #include <nghttp2/nghttp2.h>
 
+#include <algorithm>
+
 #include "net/h2_connection.h"
 
 namespace weir {
@@ -16,12 +18,20 @@ struct H2Callbacks {
     static H2Connection& of(void* user) { return *static_cast<H2Connection*>(user); }
     static H2Exchange* stream(nghttp2_session* s, int32_t id) { return static_cast<H2Exchange*>(nghttp2_session_get_stream_user_data(s, id)); }
 
+    static int on_begin_frame(nghttp2_session* s, const nghttp2_frame_hd* hd, void* user) {
+        H2Connection& c = of(user);
+        if (hd->type != NGHTTP2_HEADERS || hd->stream_id > c.last_id_ || nghttp2_session_find_stream(s, hd->stream_id)) return 0;
+        c.fault_ = c.frame_on_closed(hd->stream_id, true);
+        return c.fault_ ? static_cast<int>(NGHTTP2_ERR_CALLBACK_FAILURE) : 0;
+    }
+
     static int on_begin_headers(nghttp2_session* s, const nghttp2_frame* f, void* user) {
         H2Connection& c = of(user);
         c.block_open_ = true;
         c.trailer_bytes_ = 0;
         if (f->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
         c.fields_.clear();
+        c.last_id_ = f->hd.stream_id;
         auto* x = new H2Exchange(c, f->hd.stream_id);
         c.streams_.push_back(*x);
         return nghttp2_session_set_stream_user_data(s, f->hd.stream_id, x);
@@ -48,6 +58,8 @@ struct H2Callbacks {
         H2Connection& c = of(user);
         bool end = f->hd.flags & NGHTTP2_FLAG_END_STREAM;
         if (f->hd.type == NGHTTP2_SETTINGS) c.greeted_ = true;
+        if (f->hd.type == NGHTTP2_RST_STREAM)
+            if (H2Exchange* x = stream(s, f->hd.stream_id)) x->peer_reset_ = true;
         if (f->hd.type != NGHTTP2_HEADERS && f->hd.type != NGHTTP2_DATA) return 0;
         if (f->hd.type == NGHTTP2_HEADERS) c.block_open_ = false;
         H2Exchange* x = stream(s, f->hd.stream_id);
@@ -88,12 +100,14 @@ struct H2Callbacks {
 
     static int on_close(nghttp2_session* s, int32_t id, uint32_t error, void* user) {
         H2Exchange* x = stream(s, id);
+        H2Connection& c = of(user);
+        c.closed_[c.closed_at_++ % c.closed_.size()] = {id, x && (x->request_ended_ || x->peer_reset_)};
         if (!x) return 0;
-        if (!x->counted_) of(user).block_open_ = false;
+        if (!x->counted_) c.block_open_ = false;
         x->closed(error);
         bool waiting = false;   // in starting_: pump() looks at it first
-        for (H2Exchange* w : of(user).starting_) waiting = waiting || w == x;
-        if (!waiting && (x->served_ || !x->started_)) of(user).remove(*x);
+        for (H2Exchange* w : c.starting_) waiting = waiting || w == x;
+        if (!waiting && (x->served_ || !x->started_)) c.remove(*x);
         return 0;
     }
 
@@ -101,6 +115,7 @@ struct H2Callbacks {
         static nghttp2_session_callbacks* calls = [] {
             nghttp2_session_callbacks* k = nullptr;
             nghttp2_session_callbacks_new(&k);
+            nghttp2_session_callbacks_set_on_begin_frame_callback(k, on_begin_frame);
             nghttp2_session_callbacks_set_on_begin_headers_callback(k, on_begin_headers);
             nghttp2_session_callbacks_set_on_header_callback(k, on_header);
             nghttp2_session_callbacks_set_on_invalid_header_callback(k, on_invalid_header);
@@ -173,16 +188,19 @@ Task<void> H2Connection::run(std::string first_bytes) {
 
 void H2Connection::feed(std::string_view bytes) {
     if (bytes.empty()) return;
-    size_t allowed = guard_.scan(bytes, Core::here().now_ms());
     pumping_ = true;
-    ssize_t n = nghttp2_session_mem_recv(session_, reinterpret_cast<const uint8_t*>(bytes.data()), allowed);
-    pumping_ = false;
-    if (n < 0) {
-        bool flood = n == NGHTTP2_ERR_FLOODED;
-        nghttp2_session_terminate_session(session_, flood ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_PROTOCOL_ERROR);
-    } else if (allowed < bytes.size() || calming_) {
-        nghttp2_session_terminate_session(session_, NGHTTP2_ENHANCE_YOUR_CALM);
+    ssize_t n = 0;
+    while (!bytes.empty() && n >= 0 && !fault_) {
+        size_t allowed = guard_.scan(bytes, Core::here().now_ms());
+        n = nghttp2_session_mem_recv(session_, reinterpret_cast<const uint8_t*>(bytes.data()), allowed);
+        bytes.remove_prefix(allowed);
+        int32_t id = guard_.data_stream();
+        if (*guard_.why() || calming_) fault_ = NGHTTP2_ENHANCE_YOUR_CALM;
+        else if (id && id <= last_id_ && n >= 0 && !nghttp2_session_find_stream(session_, id)) fault_ = frame_on_closed(id, false);
     }
+    pumping_ = false;
+    if (n < 0 && !fault_) fault_ = n == NGHTTP2_ERR_FLOODED ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_PROTOCOL_ERROR;
+    if (fault_) nghttp2_session_terminate_session(session_, fault_);
 }
 
 void H2Connection::pump() {
@@ -283,6 +301,18 @@ Task<void> H2Connection::flush_loop() {
         set_deadline();
         if (over()) nudge();
     }
+}
+
+// RFC 9113 5.1, "closed": what may still be on its way after our reset is ignored, what follows the client's own end is its fault.
+uint32_t H2Connection::frame_on_closed(int32_t id, bool headers) const {
+    int32_t oldest = id;
+    for (auto& c : closed_) {
+        if (c.id == id) return c.by_peer ? NGHTTP2_STREAM_CLOSED : NGHTTP2_NO_ERROR;
+        if (c.id) oldest = std::min(oldest, c.id);
+    }
+    // Never opened, and passed over: as good as closed. Below what we remember it may have been open once.
+    bool never = headers && (closed_at_ <= closed_.size() || oldest < id);
+    return never ? NGHTTP2_PROTOCOL_ERROR : NGHTTP2_NO_ERROR;
 }
 
 bool H2Connection::over() const { return !nghttp2_session_want_read(session_) && !nghttp2_session_want_write(session_); }

@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "base/assert.h"
+#include "net/h2_client.h"
 #include "net/resolver.h"
 #include "net/tls.h"
 #include "net/upstream.h"
@@ -201,7 +202,7 @@ Task<Result<Piece>> Upstream::next() {
 }
 
 ClientPool::ClientPool(Core& core, Resolver& resolver, const UpstreamLimits& limits)
-    : core_(core), resolver_(resolver), limits_(limits) {
+    : core_(core), resolver_(resolver), limits_(limits), h2_(std::make_unique<H2Pool>(core)) {
     sweep_.pool = this;
     sweep_.fire = [](Timer& t) { static_cast<Sweep&>(t).pool->sweep(); };
 }
@@ -209,7 +210,10 @@ ClientPool::ClientPool(Core& core, Resolver& resolver, const UpstreamLimits& lim
 ClientPool::~ClientPool() = default;
 
 std::unique_ptr<Upstream> ClientPool::take(const Target& target) {
-    if (target.http != Target::Http::one) return nullptr;
+    if (target.http != Target::Http::one) {
+        std::unique_ptr<Upstream> stream = h2_->take(target);
+        if (stream || target.http == Target::Http::two_prior) return stream;
+    }
     if (target.slot >= slots_.size()) return nullptr;
     auto& idle = slots_[target.slot];
     while (!idle.empty()) {
@@ -241,9 +245,22 @@ Task<Result<std::unique_ptr<Transport>>> ClientPool::dial(const Target& target) 
     co_return secure;
 }
 
+Task<Result<std::unique_ptr<Transport>>> ClientPool::connect(const Target& target) {
+    return connector_ ? connector_(connector_self_, target) : dial(target);
+}
+
 Task<Result<std::unique_ptr<Upstream>>> ClientPool::open(const Target& target) {
-    Task<Result<std::unique_ptr<Transport>>> connecting = connector_ ? connector_(connector_self_, target) : dial(target);
-    CO_TRY(std::unique_ptr<Transport> transport, co_await connecting);
+    if (target.http == Target::Http::one) {
+        CO_TRY(std::unique_ptr<Transport> transport, co_await connect(target));
+        co_return std::unique_ptr<Upstream>(std::make_unique<Http1Upstream>(*this, target, std::move(transport)));
+    }
+    CO_TRY(std::unique_ptr<Upstream> stream, co_await h2_->wait_turn(target, limits_.connect_ms));
+    if (stream) co_return stream;
+    H2Pool::Dialing dialing(*h2_, target.slot);
+    CO_TRY(std::unique_ptr<Transport> transport, co_await connect(target));
+    if (!sweep_.armed()) core_.arm(sweep_, 1'000);
+    if (target.http == Target::Http::two_prior || transport->alpn() == "h2") co_return h2_->add(target, std::move(transport));
+    h2_->speaks_http1(target.slot);
     co_return std::unique_ptr<Upstream>(std::make_unique<Http1Upstream>(*this, target, std::move(transport)));
 }
 
@@ -261,6 +278,7 @@ void ClientPool::put_back(const Target& target, std::unique_ptr<Transport> trans
 }
 
 void ClientPool::forget(uint32_t slot) {
+    h2_->forget(slot);
     if (slot >= slots_.size()) return;
     idle_ -= slots_[slot].size();
     slots_[slot].clear();
@@ -272,7 +290,8 @@ void ClientPool::sweep() {
         std::erase_if(idle, [&](Idle& i) { return i.transport->stale_now() || core_.now_ms() - i.since_ms > limits_.pool_idle_ms; });
         idle_ -= before - idle.size();
     }
-    if (idle_) core_.arm(sweep_, 1'000);
+    h2_->sweep(limits_.pool_idle_ms);
+    if (idle_ || h2_->sessions()) core_.arm(sweep_, 1'000);
 }
 
 }  // namespace weir

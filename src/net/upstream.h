@@ -13,6 +13,7 @@
 
 namespace weir {
 
+class H2Pool;      // net/h2_client.h
 class Resolver;    // net/resolver.h
 class TlsClient;   // net/tls.h: certificates, CA list, verification for connections to workers
 
@@ -117,8 +118,10 @@ private:
     UpstreamLimits limits_;
     std::vector<std::vector<Idle>> slots_;
     Task<Result<std::unique_ptr<Transport>>> dial(const Target&);
+    Task<Result<std::unique_ptr<Transport>>> connect(const Target&);
     Connector connector_ = nullptr;
     void* connector_self_ = nullptr;
+    std::unique_ptr<H2Pool> h2_;
     size_t idle_ = 0;
     Sweep sweep_;
 };
