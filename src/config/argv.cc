@@ -8,9 +8,6 @@ namespace {
 bool is_flag(const std::string& word) {
     return word.size() > 1 && word[0] == '-' && !(word[1] >= '0' && word[1] <= '9') && word[1] != '.';
 }
-bool is_bootstrap_port(const std::string& word) {
-    return word == "none" || (!word.empty() && word.size() <= 5 && word.find_first_not_of("0123456789") == std::string::npos);
-}
 
 class Reader {
 public:
@@ -59,9 +56,9 @@ private:
             given.words = {std::move(url)};
             return;
         }
-        if (has_text) given.words = split_list(row, text);
+        if (has_text) given.words = words_of(row, text);
         while (at_ < argv_.size() && !is_flag(argv_[at_])) {
-            Words more = row.check.kind == Check::list ? Words{argv_[at_]} : split_list(row, argv_[at_]);
+            Words more = row.check.kind == Check::list ? Words{argv_[at_]} : words_of(row, argv_[at_]);
             given.words.insert(given.words.end(), more.begin(), more.end());
             at_++;
         }
@@ -84,19 +81,6 @@ private:
     size_t at_ = 0;
 };
 }  // namespace
-
-Words split_list(const Row& row, Str text) {
-    Words out;
-    if (row.check.kind == Check::url_port) {   // "URL PORT, URL none" or "URL URL": a port belongs to the URL before it
-        for (Str word : words(text, " ,\t\n")) {
-            if (std::string port(word); !out.empty() && is_bootstrap_port(port) && out.back().find(' ') == std::string::npos) out.back() += " " + port;
-            else out.emplace_back(word);
-        }
-        return out;
-    }
-    for (Str word : words(text, " ,\t\n")) out.emplace_back(word);
-    return out;
-}
 
 Args read_args(const Flags& flags, std::span<const std::string> argv) {
     Args out;

@@ -21,7 +21,5 @@ struct Args {
     bool help = false, version = false;
 };
 Args read_args(const Flags&, std::span<const std::string> argv);   // argv without program and command
-// The words of a list in one text: separated by blanks or commas (environment, YAML scalars).
-Words split_list(const Row&, Str text);
 
 }  // namespace weir::config

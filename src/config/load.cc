@@ -74,28 +74,14 @@ private:
         const Spelling& own = row.of(in_.command);
         if (const Given* g = typed(row)) return take(row, Origin::argv, g->words, g->from, g->spelling->scale, false);
         if (const std::string native = native_env(row); const std::string* text = variable(native))
-            return take(row, Origin::environment, from_text(row, *text), native, 1, false);
+            return take(row, Origin::environment, words_of(row, *text), native, 1, false);
         for (Str name : words(own.env))
-            if (const std::string* text = variable(name)) return take(row, Origin::environment, from_text(row, *text), std::string(name), own.scale, true);
+            if (const std::string* text = variable(name)) return take(row, Origin::environment, words_of(row, *text), std::string(name), own.scale, true);
         if (const Given* g = filed(row)) return take(row, Origin::file, g->words, g->from, g->spelling ? g->spelling->scale : 1, false);
-        return fallback(row, own);
+        return fallback(row);
     }
-    static Words from_text(const Row& row, const std::string& text) { return is_list(row.check) ? split_list(row, text) : Words{text}; }
-
-    Words default_words(const Row& row, const Spelling& own, Origin& origin) {
-        const bool changed = compat_ && !row.compat.empty();
-        origin = changed ? Origin::compat : Origin::fallback;
-        const Str text = changed ? row.compat : own.def.empty() ? row.def : own.def;
-        if (text.empty() || text == "-") return {};
-        Reading reading{&row, in_.command, changed || !own.def.empty() ? own.scale : 1, false, std::string(row.key)};
-        Result<Words> value = read_value(reading, from_text(row, std::string(text)));
-        ASSERT(value);   // the table's defaults fit its own bounds; table_test.cc looks at every one
-        return std::move(*value);
-    }
-    Setting fallback(const Row& row, const Spelling& own) {
-        Setting s{&row, {}, Origin::fallback, {}};
-        s.words = default_words(row, own, s.origin);
-        return s;
+    Setting fallback(const Row& row) {
+        return {&row, default_words(row, in_.command, compat_), compat_ && !row.compat.empty() ? Origin::compat : Origin::fallback, {}};
     }
 
     Setting take(const Row& row, Origin origin, const Words& given, const std::string& from, double scale, bool peers_env) {
@@ -103,7 +89,7 @@ private:
         Result<Words> value = read_value({&row, in_.command, scale, peers_env, from}, given);
         if (!value) {
             error(value.error()->message, value.error()->code == Code::not_supported);
-            return fallback(row, row.of(in_.command));
+            return fallback(row);
         }
         s.words = std::move(*value);
         judge(s);
@@ -129,12 +115,16 @@ private:
     bool is_off(const Setting& s) {
         const Row& row = *s.row;
         if (row.check.kind == Check::boolean && s.words[0] == "false") return true;
-        Origin origin;
-        if (s.words == default_words(row, row.of(in_.command), origin)) return true;
+        if (s.words == default_words(row, in_.command, compat_)) return true;
         const std::vector<Str> off = words(row.off);
         return s.words.size() == 1 && std::any_of(off.begin(), off.end(), [&](Str word) { return same_choice(word, s.words[0]); });
     }
 
+    void replace(Str key, const std::string& word, std::string why) {   // what a default comes to
+        Setting& s = out_.settings[index_of(*find_key(key))];
+        s.words = {word};
+        s.from = std::move(why);
+    }
     void finish();
     void stand_ins();
     void note_missing();
@@ -156,7 +146,8 @@ void Loader::finish() {
     for (const Setting& s : out_.settings) store(config, s.row->field, s.words);
     if (!config.listen.unix_path.empty()) config.listen.unix_path.erase(0, Str("unix:").size());
     config.metrics.own_port = in_.command == Command::launch;
-    if (out_.of("metrics.host").origin == Origin::fallback && config.listen.host.find(':') != std::string::npos) config.metrics.host = "::";
+    if (out_.of("metrics.host").origin == Origin::fallback && config.listen.host.find(':') != std::string::npos)
+        replace("metrics.host", config.metrics.host = "::", "as --host");
     for (std::string& header : config.api.request_id_headers)
         for (char& c : header)
             if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
@@ -173,8 +164,9 @@ void Loader::stand_ins() {
     if (in_.command == Command::launch && out_.of("router.policy").origin == Origin::fallback) {
         const Row& row = *out_.of("router.policy").row;
         if (choose(choices(row, in_.command), config.router.policy).built == Built::no) {
-            out_.notes.push_back(std::string(row.stand_in) + " stands in for " + config.router.policy + " until it exists");
-            config.router.policy = row.stand_in;
+            const std::string instead = "stands in for " + config.router.policy;
+            out_.notes.push_back(std::string(row.stand_in) + " " + instead + " until it exists");
+            replace("router.policy", config.router.policy = row.stand_in, instead);
         }
     }
     if (in_.command != Command::frontend) config.discovery.backend = "mem";
@@ -183,7 +175,8 @@ void Loader::stand_ins() {
     if (config.workers.urls.empty() && config.discovery.demo_engines == 0)
         error("not supported yet: discovery backend " + config.discovery.backend +
                   " (the default of --discovery-backend); give --worker-urls URL..., or --discovery-backend mem", true);
-    config.discovery.backend = backend.row->stand_in;
+    const std::string instead = "stands in for " + config.discovery.backend;
+    replace("discovery.backend", config.discovery.backend = backend.row->stand_in, instead);
 }
 
 void Loader::note_missing() {

@@ -17,7 +17,7 @@ struct Setting {                         // one per row, in table order
     const Row* row = nullptr;
     std::vector<std::string> words;      // canonical, in the row's unit; empty: unset
     Origin origin = Origin::fallback;
-    std::string from;                    // flag, variable or file key; empty for defaults
+    std::string from;                    // flag, variable or file key; of defaults: why it is another than the table says, or empty
 };
 
 struct Loaded {

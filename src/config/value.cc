@@ -190,4 +190,30 @@ void store(Config& config, const Field& field, const Words& value) {
     }
 }
 
+bool is_bootstrap_port(Str word) {
+    return word == "none" || (!word.empty() && word.size() <= 5 && word.find_first_not_of("0123456789") == Str::npos);
+}
+
+Words words_of(const Row& row, Str text) {
+    if (!is_list(row.check)) return {std::string(text)};
+    Words out;
+    for (Str word : words(text, " ,\t\n")) {   // "URL PORT, URL none" or "URL URL": a port belongs to the URL before it
+        const bool port = row.check.kind == Check::url_port && is_bootstrap_port(word) && !out.empty() && out.back().find(' ') == std::string::npos;
+        if (port) out.back() += " " + std::string(word);
+        else out.emplace_back(word);
+    }
+    return out;
+}
+
+Words default_words(const Row& row, Command command, bool compat) {
+    const Spelling& own = row.of(command);
+    const bool changed = compat && command == Command::frontend && !row.compat.empty();
+    const Str text = changed ? row.compat : own.def.empty() ? row.def : own.def;
+    if (text.empty() || text == "-") return {};
+    const Reading reading{&row, command, changed || !own.def.empty() ? own.scale : 1, false, std::string(row.key)};
+    Result<Words> value = read_value(reading, words_of(row, text));
+    ASSERT(value);   // the table's defaults fit its own bounds; table_test.cc looks at every one
+    return std::move(*value);
+}
+
 }  // namespace weir::config

@@ -22,6 +22,12 @@ Result<Words> read_value(const Reading&, const Words& given);
 // `value` comes from read_value.
 void store(Config&, const Field&, const Words& value);
 
+// Text from the environment, a YAML scalar or the table: lists are split at blanks and commas.
+Words words_of(const Row&, Str text);
+bool is_bootstrap_port(Str word);   // a number or "none"
+// What holds when nothing is given; `compat`: with --compat-defaults.
+Words default_words(const Row&, Command, bool compat);
+
 enum class Built : uint8_t { unknown, no, yes };
 struct Chosen { Built built = Built::unknown; Str word; };   // word: as the table spells it
 Chosen choose(Str choices, Str given);                       // '-' and '_' are alike

@@ -46,7 +46,7 @@ private:
                 found.words.push_back(item.Scalar());
             }
         } else if (node.IsScalar()) {
-            found.words = is_list(found.row->check) ? split_list(*found.row, node.Scalar()) : Words{node.Scalar()};
+            found.words = words_of(*found.row, node.Scalar());
             if (inverted) found.words = {node.Scalar() == "true" || node.Scalar() == "yes" || node.Scalar() == "on" ? "false" : "true"};
         }
         given.push_back(std::move(found));

@@ -5,8 +5,7 @@ namespace {
 constexpr Str affinity = "session affinity", busy = "busy thresholds", js = "router snapshots in JetStream";
 constexpr Row rows[] = {
     Row{.key = "router.policy", .field = WEIR_FIELD(router.policy),
-        .check = choice("round_robin random power_of_two | cache_aware prefix_hash consistent_hashing bucket manual least_load passthrough "
-                        "kv direct least_loaded device_aware_weighted"),
+        .check = choice("round_robin random power_of_two | cache_aware prefix_hash consistent_hashing bucket manual least_load passthrough"),
         .def = "round_robin", .help = "How a worker is chosen.", .feature = "policy", .stand_in = "power_of_two",
         .frontend_choices = "round-robin random power-of-two | kv direct least-loaded device-aware-weighted"}
         .fe("--router-mode", "DYN_ROUTER_MODE", "round-robin").la("--policy", "", "cache_aware"),
