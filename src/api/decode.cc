@@ -206,7 +206,7 @@ Result<void> Light::finish() {
         return refuse_.invalid("Total choices (batch size x n = " + std::to_string(choices) + ") must not exceed " + std::to_string(limits::choices_max), "n",
                                "integer_above_max_value");
     call_.choices = static_cast<uint16_t>(choices);
-    if (refuse_.options.force_include_usage) call_.wants |= wants::include_usage;
+    if (refuse_.options.force_include_usage && (call_.wants & wants::stream)) call_.wants |= wants::include_usage;
     return {};
 }
 

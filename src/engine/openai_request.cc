@@ -144,14 +144,14 @@ void write_openai_request(const Call& call, const OpenAiRequest& ask, std::strin
     } else {
         write_prompts(call, w);
     }
-    if (ask.stream) {
-        w.member("stream", true);
-        bool usage = ask.ask_usage || (call.wants & (wants::include_usage | wants::continuous_usage));
-        if (usage) {
-            w.key("stream_options").object().member("include_usage", true);
-            if (call.wants & wants::continuous_usage) w.member("continuous_usage_stats", true);
-            w.end_object();
-        }
+    if (ask.stream) w.member("stream", true);
+    bool as_asked = ask.stream == ((call.wants & wants::stream) != 0);   // stream_options without stream: the engine says what it thinks of it
+    bool usage = (ask.stream && ask.ask_usage) || (as_asked && (call.wants & wants::include_usage)), each = as_asked && (call.wants & wants::continuous_usage);
+    if (usage || each) {
+        w.key("stream_options").object();
+        if (usage) w.member("include_usage", true);
+        if (each) w.member("continuous_usage_stats", true);
+        w.end_object();
     }
     if (!call.tools.empty()) write_tools(call, raw, w);
     write_sampling(call, w);
