@@ -44,6 +44,14 @@ Result<void> EngineParams::check() const {
     return Nothing{};
 }
 
+EngineTotals& EngineTotals::operator+=(const EngineTotals& o) {
+    steps += o.steps, requests += o.requests, finished_length += o.finished_length, finished_stop += o.finished_stop;
+    cancelled += o.cancelled, refused += o.refused, prompt_tokens += o.prompt_tokens, computed_tokens += o.computed_tokens;
+    generated_tokens += o.generated_tokens, preemptions += o.preemptions, cache_query_tokens += o.cache_query_tokens;
+    cache_hit_tokens += o.cache_hit_tokens, evicted_blocks += o.evicted_blocks;
+    return *this;
+}
+
 EngineModel::EngineModel(const EngineParams& params) : params_(params), pool_(params.num_blocks) {
     ASSERT(params.check());
     const uint32_t holds = params.num_blocks * params.block_size;
@@ -83,7 +91,7 @@ Result<void> EngineModel::submit(RequestSpec spec, Instant now) {
         s.has_tokens = has_tokens;
         s.choice = static_cast<uint16_t>(spec.first_choice + c);
         s.id = spec.id, s.user = spec.user, s.arrived = now, s.prompt = prompt;
-        s.seed = choice_seed(spec.seed, s.choice), s.hash_seed = spec.hash_seed;
+        s.seed = choice_seed(spec.seed, c), s.hash_seed = spec.hash_seed;
         s.max_tokens = spec.max_tokens, s.natural = spec.natural_tokens;
         s.generated = s.computed = s.step_tokens = s.cached = s.named = 0;
         s.admitted = false;
@@ -133,12 +141,12 @@ bool EngineModel::cancel(uint64_t id) {
     return true;
 }
 
-bool EngineModel::cancel_choice(uint64_t id, uint16_t choice) {
+bool EngineModel::stop_choice(uint64_t id, uint16_t choice) {
     auto at = by_id_.find(id);
     if (at == by_id_.end()) return false;
     for (Sequence* s = at->second; s; s = s->sibling) {
         if (s->choice != choice) continue;
-        ++totals_.cancelled;
+        ++totals_.finished_stop;
         drop(*s);
         return true;
     }

@@ -45,7 +45,8 @@ struct RequestSpec {
     uint32_t natural_tokens = 0;             // the answer ends by itself (Finish::stop) after so many; 0: never
     uint64_t seed = 0;                       // the n-th token is a function of (seed, n)
     uint64_t hash_seed = plain_hash_seed;
-    uint16_t n = 1, first_choice = 0;        // choices first_choice .. first_choice+n-1, as sequences of their own
+    uint16_t n = 1, first_choice = 0;        // choices first_choice and on, sequences of their own;
+                                             // the k-th of them has seed choice_seed(seed, k)
     void* user = nullptr;                    // given back in every event
 };
 
@@ -85,6 +86,10 @@ struct EngineTotals {                        // since the start
     uint64_t steps = 0, requests = 0, finished_length = 0, finished_stop = 0, cancelled = 0, refused = 0;   // sequences
     uint64_t prompt_tokens = 0, computed_tokens = 0, generated_tokens = 0, preemptions = 0;
     uint64_t cache_query_tokens = 0, cache_hit_tokens = 0, evicted_blocks = 0;
+    double hit_rate() const {                // of prompt tokens in the prefix cache
+        return cache_query_tokens ? static_cast<double>(cache_hit_tokens) / static_cast<double>(cache_query_tokens) : 0;
+    }
+    EngineTotals& operator+=(const EngineTotals&);
 };
 
 // One thread. O(1) a token, O(prompt) a submit. A step begins when something can run and shows its tokens at its end; who is
@@ -98,14 +103,16 @@ public:
     // Code::too_large: prompt and one token exceed the context. Code::queue_full. Code::bad_field: n is 0, or the id is alive.
     Result<void> submit(RequestSpec, Instant now);
     bool cancel(uint64_t id);                // all its choices, or the ones still alive; false: unknown. No event follows
-    bool cancel_choice(uint64_t id, uint16_t choice);
+    bool stop_choice(uint64_t id, uint16_t choice);   // a stop string was seen: counts as finished, no event follows
 
     Instant next_event_time() const;         // call advance() then; never: idle. May lie in the past
     // Runs steps that begin or end by `now`, at most `steps_max` of them, then next_event_time() may still be <= now.
     void advance(Instant now, EngineSink&, size_t steps_max = 64);
     bool flush_cache(EngineSink&);           // false: requests are running, nothing done
 
-    EngineLoad load() const;
+    EngineLoad load() const;                 // O(running)
+    uint32_t running() const { return running_n_; }
+    uint32_t waiting() const { return waiting_n_; }
     const EngineTotals& totals() const { return totals_; }
     const EngineParams& params() const { return params_; }
     uint32_t context_max() const { return context_max_; }   // tokens of prompt and answer

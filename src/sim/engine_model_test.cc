@@ -360,7 +360,7 @@ TEST(EngineModel, ChoicesAreSequencesThatShareTheirPrompt) {
     std::set<std::vector<uint32_t>> answers;
     for (int c = 2; c < 5; ++c) answers.insert(r.tokens.at({1, c}));
     EXPECT_EQ(answers.size(), 3u);
-    EXPECT_EQ(r.tokens.at({1, 3})[0], word_token(choice_seed(3, 3), 0));
+    EXPECT_EQ(r.tokens.at({1, 3})[0], word_token(choice_seed(3, 1), 0));
 }
 
 TEST(EngineModel, RolesLeaveOutTheirOtherHalf) {
@@ -460,7 +460,7 @@ TEST(EngineModel, EverythingIsGivenBackWhateverHappens) {
         EngineModel e(p);
         Recorder r;
         Instant now = 0;
-        uint64_t id = 0, sequences = 0, cancelled = 0;
+        uint64_t id = 0, sequences = 0, cancelled = 0, stopped = 0;
         for (int i = 0; i < 400; ++i) {
             const uint64_t what = random.below(10);
             if (what < 4) {
@@ -473,7 +473,8 @@ TEST(EngineModel, EverythingIsGivenBackWhateverHappens) {
                 if (e.submit(std::move(s), now)) sequences += n;
             } else if (what < 6 && id) {
                 const uint64_t which = 1 + random.below(id);
-                random.below(2) ? e.cancel(which) : e.cancel_choice(which, static_cast<uint16_t>(random.below(3)));
+                if (random.below(2)) e.cancel(which);
+                else stopped += e.stop_choice(which, static_cast<uint16_t>(random.below(3)));
             } else {
                 now += random.below(ms(60));
                 e.advance(now, r, 1 + random.below(4));
@@ -486,8 +487,8 @@ TEST(EngineModel, EverythingIsGivenBackWhateverHappens) {
         cancelled = e.totals().cancelled;
         const EngineLoad load = e.load();
         EXPECT_EQ(load.running + load.waiting + load.blocks_in_use, 0u) << seed;
-        EXPECT_EQ(r.finished.size() + cancelled, sequences) << seed;
-        EXPECT_EQ(e.totals().finished_length + e.totals().finished_stop, r.finished.size());
+        EXPECT_EQ(r.finished.size() + cancelled + stopped, sequences) << seed;
+        EXPECT_EQ(e.totals().finished_length + e.totals().finished_stop, r.finished.size() + stopped);
         EXPECT_EQ(r.held.size(), r.stored - r.removed);
         EXPECT_LE(r.held.size(), p.num_blocks);
         EXPECT_TRUE(e.consistent()) << seed;
