@@ -70,6 +70,7 @@ private:
     Result<void> one(const FieldRow& row, Str name, Str value, Span key);
     Result<void> store(const FieldRow& row, Str value);
     Result<void> stream_options(Str value);
+    std::optional<Failure> check_count(const FieldRow& row, Str name, Str value) const;
     Result<void> finish();
     Result<void> need(Field, Str name);
     Result<void> roles(Str messages);
@@ -101,7 +102,21 @@ Result<void> Light::one(const FieldRow& row, Str name, Str value, Span key) {
     if (json_kind(value) == JsonKind::null && !required) return {};
     if (Mismatch bad = check_type(row.type, value)) return refuse_.type(value, bad.expected, name, bad.value);
     if (!range_) range_ = check_range(refuse_, row, name, value);
+    if (!range_) range_ = check_count(row, name, value);
     return store(row, value);
+}
+
+// An item takes two bytes at least ("1,"): lists that cannot be too long are not counted.
+std::optional<Failure> Light::check_count(const FieldRow& row, Str name, Str value) const {
+    size_t most = 0;
+    switch (row.field) {
+        case Field::messages: most = limits::messages_max; break;
+        case Field::tools: most = limits::tools_max; break;
+        case Field::stop: case Field::stop_token_ids: most = limits::stops_max; break;
+        default: return std::nullopt;
+    }
+    if (value.size() <= 2 * most || json_kind(value) != JsonKind::array || json_count(value) <= most) return std::nullopt;
+    return refuse_.invalid("at most " + std::to_string(most) + " entries are allowed", name, "array_above_max_length");
 }
 
 Result<void> Light::store(const FieldRow& row, Str value) {

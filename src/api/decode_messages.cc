@@ -209,8 +209,6 @@ Result<void> decode_messages(const Refuse& refuse, Call& call, Arena& arena, Str
     const Path list{nullptr, "messages", 0};
     SpanBuilder<Message> out(arena);
     for (JsonItems i(value); i.next();) {
-        if (out.size() >= limits::messages_max)
-            return refuse.invalid("more than " + std::to_string(limits::messages_max) + " messages", "messages", "array_above_max_length");
         TRY(Message m, decode_message(refuse, arena, i.value, list.at(out.size())));
         out.push(m);
     }

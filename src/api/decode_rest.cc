@@ -1,14 +1,9 @@
 // The fields light decoding leaves alone: stops, token lists, tools, output formats, extensions.
 #include "api/decode_parts.h"
-#include "base/limits.h"
 #include "wire/json_walk.h"
 
 namespace weir::api {
 namespace {
-
-Failure too_many(const Refuse& refuse, Str name, size_t most) {
-    return refuse.invalid("at most " + std::to_string(most) + " entries are allowed", name, "array_above_max_length");
-}
 
 Result<void> decode_stop(const Refuse& refuse, Call& call, Arena& arena, Str value) {
     SpanBuilder<Str> stops(arena);
@@ -18,7 +13,6 @@ Result<void> decode_stop(const Refuse& refuse, Call& call, Arena& arena, Str val
     } else {
         for (JsonItems i(value); i.next();) {
             if (json_kind(i.value) != JsonKind::string) return refuse.type(i.value, "a string", "stop");
-            if (stops.size() >= limits::stops_max) return too_many(refuse, "stop", limits::stops_max);
             stops.push(json_text(i.value, arena));
         }
     }
@@ -30,7 +24,6 @@ Result<void> decode_stop_ids(const Refuse& refuse, Call& call, Arena& arena, Str
     SpanBuilder<uint32_t> ids(arena);
     for (JsonItems i(value); i.next();) {
         if (Mismatch bad = check_type(Type::u32, i.value)) return refuse.type(i.value, bad.expected, "stop_token_ids", bad.value);
-        if (ids.size() >= limits::stops_max) return too_many(refuse, "stop_token_ids", limits::stops_max);
         ids.push(static_cast<uint32_t>(*json_uint(i.value)));
     }
     call.sampling.stop_ids = ids.take();
@@ -46,7 +39,6 @@ Result<void> decode_bias(const Refuse& refuse, Call& call, Arena& arena, Str val
         double bias = json_double(m.value).value_or(101);
         if (!(bias >= -100 && bias <= 100))
             return refuse.invalid("Logit bias must be between -100 and 100, got " + std::string(m.value), "logit_bias", "invalid_value");
-        if (out.size() >= limits::tools_max) return too_many(refuse, "logit_bias", limits::tools_max);
         out.push({static_cast<uint32_t>(*id), static_cast<float>(bias)});
     }
     call.sampling.logit_bias = out.take();
@@ -89,7 +81,6 @@ Result<void> decode_guided(const Refuse& refuse, Call& call, Str value, Format::
 Result<void> decode_tools(const Refuse& refuse, Call& call, Arena& arena, Str value) {
     SpanBuilder<Tool> tools(arena);
     for (JsonItems i(value); i.next();) {
-        if (tools.size() >= limits::tools_max) return too_many(refuse, "tools", limits::tools_max);
         TRY(Tool tool, decode_tool(refuse, arena, i.value, "tools[" + std::to_string(tools.size()) + "]"));
         tools.push(tool);
     }

@@ -174,8 +174,9 @@ TEST(Decode, PromptsOfEveryShape) {
 
 TEST(Decode, LimitsAreReached) {
     auto code = [](Api api, std::string body) {
-        auto d = decode(options_of(Dialect::launch), api, std::move(body));
-        return d->result ? Code::ok : d->result.error()->code;
+        auto light = decode(options_of(Dialect::launch), api, body, false), full = decode(options_of(Dialect::launch), api, body);
+        EXPECT_EQ(static_cast<bool>(light->result), static_cast<bool>(full->result));   // forwarded bodies keep the limits too
+        return full->result ? Code::ok : full->result.error()->code;
     };
     auto list = [](size_t n, const std::string& item) {
         std::string s;
