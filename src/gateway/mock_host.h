@@ -12,8 +12,10 @@ namespace weir {
 
 class MockHost {
 public:
-    static Result<std::unique_ptr<MockHost>> start(const MockerConfig&, unsigned engines);
+    // Listens and serves on a thread of its own. `ready_file`: as Config::listen.ready_file, empty for none.
+    static Result<std::unique_ptr<MockHost>> start(const MockerConfig&, unsigned engines, const std::string& ready_file);
     ~MockHost();
+    int run();                                                       // `weir mocker`: until a signal asks to stop; the exit code
     const std::vector<std::string>& urls() const { return urls_; }   // "http://127.0.0.1:port"
 
 private:

@@ -37,34 +37,34 @@ bool Transport::send_up_to(const iovec* pieces, int n, size_t rest_max) {
             return false;
         }
         skip = sent > 0 ? static_cast<size_t>(sent) : 0;
-        accepted_ += skip;
+        accepted_ = accepted_ || skip > 0;
     }
     for (int i = 0; i < n; i++) {
         if (skip >= pieces[i].iov_len) {
             skip -= pieces[i].iov_len;
             continue;
         }
-        if (rest_max != SIZE_MAX && rest_.size() - rest_at_ + pieces[i].iov_len - skip > rest_max) {
+        if (!rest_) rest_ = std::make_unique<Rest>();
+        if (rest_max != SIZE_MAX && rest_->bytes.size() - rest_->at + pieces[i].iov_len - skip > rest_max) {
             fail();
             return false;
         }
-        rest_.append(static_cast<char*>(pieces[i].iov_base) + skip, pieces[i].iov_len - skip);
+        rest_->bytes.append(static_cast<char*>(pieces[i].iov_base) + skip, pieces[i].iov_len - skip);
         skip = 0;
     }
     return true;
 }
 
 bool Transport::push_rest() {
-    while (blocked()) {
-        iovec v{rest_.data() + rest_at_, rest_.size() - rest_at_};
+    while (rest_->at < rest_->bytes.size()) {
+        iovec v{rest_->bytes.data() + rest_->at, rest_->bytes.size() - rest_->at};
         ssize_t sent = try_send(&v, 1);
         if (sent == -EAGAIN) return true;
         if (sent < 0) return false;
-        rest_at_ += static_cast<size_t>(sent);
-        accepted_ += static_cast<size_t>(sent);
+        rest_->at += static_cast<size_t>(sent);
+        accepted_ = true;
     }
-    std::string().swap(rest_);   // nothing is held while idle
-    rest_at_ = 0;
+    rest_.reset();
     return true;
 }
 

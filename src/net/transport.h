@@ -42,7 +42,7 @@ public:
     }
     // For requests to workers: the rest may be as large as the request; the caller holds a charge for it.
     bool send_large(const iovec* pieces, int n);
-    bool blocked() const { return rest_at_ < rest_.size(); }
+    bool blocked() const { return rest_ != nullptr; }
     // co_await drained(): true when nothing is held back; false when broken or the deadline passed.
     struct Drained : Waiter {
         Transport& t;
@@ -62,8 +62,8 @@ public:
     Waiter*& writer_slot() { return writer_; }
     bool hung_up() const { return hung_up_; }
     bool broken() const { return broken_; }
-    bool bytes_accepted() const { return accepted_ > 0; }    // since reset_accepted()
-    void reset_accepted() { accepted_ = 0; }
+    bool bytes_accepted() const { return accepted_; }        // since reset_accepted()
+    void reset_accepted() { accepted_ = false; }
 
     virtual void finish_send() {}        // half-closes our direction after what was sent (TLS close_notify, shutdown)
     virtual void reset() {}              // the destructor will send a reset rather than a FIN
@@ -98,10 +98,9 @@ private:
     bool take(Got& got);                 // true: got is final (not EAGAIN)
     bool push_rest();
     Deadline deadline_;
-    bool timed_out_ = false;
-    uint64_t accepted_ = 0;
-    std::string rest_;                   // what the peer has not taken; freed when empty
-    size_t rest_at_ = 0;
+    struct Rest { std::string bytes; size_t at = 0; };
+    std::unique_ptr<Rest> rest_;         // what the peer has not taken; null when it took all: nothing is held while idle
+    bool timed_out_ = false, accepted_ = false;
 };
 
 // A connected socket. Takes the fd. TCP_NODELAY is set by whoever made it (accept and connect both do).

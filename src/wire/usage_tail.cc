@@ -104,14 +104,14 @@ size_t UsageTail::settle(std::string_view text) {
 
 // Returns what is left of the piece when the held occurrence is settled; empty while it is not.
 std::string_view UsageTail::hold_on(std::string_view piece) {
-    const size_t before = held_.size();
-    const bool ends = piece.find('}') != std::string_view::npos, begun = held_.find('{') != std::string_view::npos;
+    std::string& held = *held_;
+    const size_t before = held.size();
+    const bool ends = piece.find('}') != std::string_view::npos, begun = held.find('{') != std::string_view::npos;
     const bool may_settle = ends || !begun || before + piece.size() >= held_max;   // else looking again cannot help
-    held_.append(piece.substr(0, held_max - before));
-    const size_t n = may_settle ? settle(held_) : std::string_view::npos;
+    held.append(piece.substr(0, held_max - before));
+    const size_t n = may_settle ? settle(held) : std::string_view::npos;
     if (n == std::string_view::npos) return {};
-    std::string().swap(held_);
-    holding_ = false;
+    held_.reset();
     return piece.substr(n - std::min(n, before));
 }
 
@@ -120,8 +120,7 @@ void UsageTail::scan(std::string_view piece) {
         piece.remove_prefix(at + needle.size());
         const size_t n = settle(piece);
         if (n == std::string_view::npos) {
-            held_.assign(piece);
-            holding_ = true;
+            held_ = std::make_unique<std::string>(piece);
             return;
         }
         piece.remove_prefix(n);
@@ -133,7 +132,7 @@ void UsageTail::scan(std::string_view piece) {
 
 void UsageTail::feed(std::string_view piece) {
     if (piece.empty()) return;
-    if (!holding_ && matched_ > 0) {
+    if (!held_ && matched_ > 0) {
         const std::string_view rest = needle.substr(matched_);
         const size_t n = std::min(rest.size(), piece.size());
         const bool goes_on = piece.substr(0, n) == rest.substr(0, n);
@@ -142,11 +141,13 @@ void UsageTail::feed(std::string_view piece) {
             return;
         }
         matched_ = 0;
-        holding_ = goes_on;
-        if (goes_on) piece.remove_prefix(n);
+        if (goes_on) {
+            held_ = std::make_unique<std::string>();
+            piece.remove_prefix(n);
+        }
     }
-    if (holding_) piece = hold_on(piece);
-    if (!holding_) scan(piece);
+    if (held_) piece = hold_on(piece);
+    if (!held_) scan(piece);
 }
 
 }  // namespace weir

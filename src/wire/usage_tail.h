@@ -1,5 +1,6 @@
 // Watches a relayed answer go by and remembers the last token usage in it, without parsing the rest.
 #pragma once
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -23,8 +24,7 @@ private:
     void scan(std::string_view piece);
 
     Usage usage_;
-    std::string held_;        // a cut occurrence, from behind the needle
-    bool holding_ = false;
+    std::unique_ptr<std::string> held_;   // a cut occurrence, from behind the needle; null while there is none
     uint8_t matched_ = 0;     // bytes of the needle that ended the last piece
 };
 
