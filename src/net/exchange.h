@@ -6,7 +6,7 @@
 
 #include "base/budget.h"
 #include "base/result.h"
-#include "net/core.h"
+#include "net/transport.h"
 #include "wire/http1.h"
 
 namespace weir {
@@ -28,7 +28,7 @@ public:
     const RequestHead& head() const { return *head_; }
     uint8_t http_major = 1;
     Instant received = 0;        // when the first byte of the request was read
-    std::string_view peer;       // "address:port" or "unix"; lives as long as the connection
+    PeerAddress peer;
     bool secure = false;
 
     // --- request body ---
@@ -52,6 +52,12 @@ public:
     virtual bool takes_framed() const { return false; }   // may Reply::framed be used; `end` then means: the last chunk is in
     // Tells the client that the answer is broken off: HTTP/1 closes with a reset, HTTP/2 sends RST_STREAM.
     virtual void abort() = 0;
+    // HTTP/1 only, else false and nothing done: sends `raw` as it is, no head and no framing, and ends the connection where it
+    // stands, with a FIN or a reset. At any point of an answer, also behind its end. For engines that misbehave on purpose.
+    virtual bool break_off(std::string_view raw, bool reset) {
+        (void)raw, (void)reset;
+        return false;
+    }
     bool begun() const { return begun_; }
     bool ended() const { return ended_; }
     uint64_t bytes_out() const { return bytes_out_; }
@@ -109,7 +115,6 @@ struct ServerLimits {            // milliseconds; 0 = none
     Budget* bodies = nullptr;            // request bodies in flight; never null in service
 };
 
-class Transport;
 // Serves one HTTP/1 connection until it ends. Owns the transport. `draining` true: keep-alive ends with the answer under way.
 Task<void> serve_http1(std::unique_ptr<Transport>, HttpService&, const ServerLimits&, const std::atomic<bool>& draining);
 // HTTP/2 (h2 by ALPN, h2c by prior knowledge). `first_bytes`: what was read while telling the protocols apart.

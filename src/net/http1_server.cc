@@ -167,6 +167,13 @@ public:
         aborted_ = true;
         t_.reset();
     }
+    bool break_off(std::string_view raw, bool reset) override {
+        if (!raw.empty()) t_.send(raw);
+        keep_ = false;
+        begun_ = ended_ = true;
+        if (reset) abort();
+        return true;
+    }
     bool blocked() const override { return t_.blocked(); }
     bool gone() const override { return t_.broken() || (t_.timed_out() && t_.blocked()); }
     Waiter*& writer_slot() override { return t_.writer_slot(); }
@@ -281,8 +288,7 @@ public:
     Http1Connection(std::unique_ptr<Transport> transport, HttpService& service, const ServerLimits& limits, const std::atomic<bool>& draining)
         : transport(std::move(transport)), x(*this->transport, limits, draining), service_(service), limits_(limits) {
         x.secure = this->transport->secure();
-        peer_ = this->transport->peer();
-        x.peer = peer_;
+        x.peer = this->transport->peer();
     }
     enum class Next : uint8_t { request, http2, end };
 
@@ -388,7 +394,6 @@ private:
 
     HttpService& service_;
     const ServerLimits& limits_;
-    std::string peer_;
     uint32_t served_ = 0;
 };
 
