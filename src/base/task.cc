@@ -7,7 +7,7 @@ namespace {
 
 // Frames up to 4 KB come from free lists by size class, carved from slabs: no heap header, and next to each other. What a
 // thread's busiest moment took stays with the thread.
-constexpr size_t class_bytes = 32, classes = 128, slab_bytes = 32 * 1024;
+constexpr size_t class_bytes = 16, classes = 256, slab_bytes = 32 * 1024;
 struct FreeFrame { FreeFrame* next; };
 struct FramePool {
     FreeFrame* free[classes] = {};
@@ -19,7 +19,7 @@ struct FramePool {
             auto* slab = static_cast<FreeFrame*>(::operator new(slab_bytes));
             slab->next = slabs;
             slabs = slab;
-            at = reinterpret_cast<char*>(slab) + class_bytes;
+            at = reinterpret_cast<char*>(slab) + 16;
             end = reinterpret_cast<char*>(slab) + slab_bytes;
         }
         return std::exchange(at, at + bytes);

@@ -11,7 +11,7 @@
 
 namespace weir {
 
-void* frame_alloc(size_t bytes);             // per-thread size classes of 32 B, freed on the thread that took it; plain heap under a sanitizer
+void* frame_alloc(size_t bytes);             // per-thread size classes of 16 B, freed on the thread that took it; plain heap under a sanitizer
 void frame_free(void* frame, size_t bytes);
 size_t frames_live_bytes();                  // this thread's frames in use, for the bench and for tests
 

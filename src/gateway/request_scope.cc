@@ -118,7 +118,8 @@ void RequestScope::write_access_line(Instant end, uint64_t overhead_ns) {
     r.request_id = id();
     r.model = model();
     r.worker = worker_;
-    r.client = http_.peer;
+    char client[64];
+    r.client = std::string_view(client, http_.peer.format(client));
     here_.access->push(here_.core.index(), r);
 }
 

@@ -102,7 +102,7 @@ private:
     nghttp2_session* session_ = nullptr;
     H2Guard guard_;
     H2Fields fields_;
-    std::string peer_;
+    PeerAddress peer_;
     List<H2Exchange> streams_;             // owned
     std::vector<H2Exchange*> starting_;
     size_t live_ = 0;                      // streams with a whole head

@@ -6,6 +6,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cstdio>
+#include <cstring>
+
 namespace weir {
 
 bool Transport::take(Got& got) {
@@ -187,20 +190,35 @@ bool SocketTransport::stale() {
     return !(n < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
-std::string SocketTransport::peer() const {
+PeerAddress SocketTransport::peer() const {
     sockaddr_storage a{};
     socklen_t n = sizeof a;
-    if (getpeername(fd_, reinterpret_cast<sockaddr*>(&a), &n) != 0) return {};
-    char text[INET6_ADDRSTRLEN];
+    PeerAddress out;
+    if (getpeername(fd_, reinterpret_cast<sockaddr*>(&a), &n) != 0) return out;
     if (a.ss_family == AF_INET) {
         auto& v4 = reinterpret_cast<sockaddr_in&>(a);
-        return std::string(inet_ntop(AF_INET, &v4.sin_addr, text, sizeof text)) + ":" + std::to_string(ntohs(v4.sin_port));
-    }
-    if (a.ss_family == AF_INET6) {
+        out.family = PeerAddress::v4;
+        out.port = ntohs(v4.sin_port);
+        std::memcpy(out.bytes, &v4.sin_addr, 4);
+    } else if (a.ss_family == AF_INET6) {
         auto& v6 = reinterpret_cast<sockaddr_in6&>(a);
-        return "[" + std::string(inet_ntop(AF_INET6, &v6.sin6_addr, text, sizeof text)) + "]:" + std::to_string(ntohs(v6.sin6_port));
+        out.family = PeerAddress::v6;
+        out.port = ntohs(v6.sin6_port);
+        std::memcpy(out.bytes, &v6.sin6_addr, 16);
+    } else {
+        out.family = PeerAddress::unix_socket;
     }
-    return "unix";
+    return out;
+}
+
+size_t PeerAddress::format(char (&out)[64]) const {
+    char text[INET6_ADDRSTRLEN] = "";
+    switch (family) {
+    case v4: return static_cast<size_t>(snprintf(out, sizeof out, "%u.%u.%u.%u:%u", bytes[0], bytes[1], bytes[2], bytes[3], port));
+    case v6: return static_cast<size_t>(snprintf(out, sizeof out, "[%s]:%u", inet_ntop(AF_INET6, bytes, text, sizeof text), port));
+    case unix_socket: return static_cast<size_t>(snprintf(out, sizeof out, "unix"));
+    default: return 0;
+    }
 }
 
 }  // namespace weir

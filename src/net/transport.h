@@ -10,6 +10,14 @@
 
 namespace weir {
 
+// The other end's address, small enough to be kept for each connection.
+struct PeerAddress {
+    enum Family : uint8_t { none, v4, v6, unix_socket } family = none;
+    uint16_t port = 0;
+    uint8_t bytes[16] = {};
+    size_t format(char (&out)[64]) const;   // "1.2.3.4:80", "[::1]:80", "unix"; the length, 0 for none
+};
+
 class Transport {
 public:
     Transport() { deadline_.fire = &Transport::on_deadline; deadline_.owner = this; }
@@ -70,7 +78,7 @@ public:
     // True when the peer's FIN or unexpected bytes are already here: a pooled connection that must not be used again.
     virtual bool stale() { return stale_now(); }
     bool stale_now() const { return hung_up_ || broken_; }   // the same from what events told, without a system call
-    virtual std::string peer() const { return {}; }          // "address:port", for logs
+    virtual PeerAddress peer() const { return {}; }
     virtual std::string_view alpn() const { return {}; }     // "h2", "http/1.1" or empty
     virtual bool secure() const { return false; }
     virtual size_t unread() const { return 0; }              // bytes known to wait (pipelined requests)
@@ -111,7 +119,7 @@ public:
     void finish_send() override;
     void reset() override;
     bool stale() override;
-    std::string peer() const override;
+    PeerAddress peer() const override;
     int fd() const { return fd_; }
     void on_events(uint32_t events) override;
     // Gives the fd away (hand-over to another core): nothing may have been read or written here.
