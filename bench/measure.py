@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -36,9 +37,12 @@ def own_autogroup():
         if os.getpgrp() == os.getpid():         # a group leader cannot start a session
             child = os.fork()
             if child:
-                with contextlib.suppress(KeyboardInterrupt):
+                try:
                     os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-                os._exit(130)
+                except (KeyboardInterrupt, SystemExit):     # the terminal's signals do not reach another session
+                    os.kill(child, signal.SIGTERM)
+                    os.waitpid(child, 0)
+                    os._exit(130)
         os.setsid()
     with contextlib.suppress(OSError):
         pathlib.Path("/proc/self/autogroup").write_text("-18")
