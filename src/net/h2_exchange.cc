@@ -294,6 +294,8 @@ void H2Exchange::on_stall(Timer& timer) {
 
 void H2Exchange::abort() {
     if (closed_ || aborted_) return;
+    if (begun_ && !served_) c_.flush();   // what was said before the breach is said
+    if (closed_) return;
     aborted_ = true;
     std::string().swap(out_);
     out_at_ = 0;
