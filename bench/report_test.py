@@ -30,12 +30,7 @@ class Ratios(unittest.TestCase):
         self.assertEqual(results.values(target), [7])
         self.assertEqual(len(results.bad), 2)
 
-    def test_added_latency_is_compared_with_added_latency(self):
-        target = Target("S1", "", "lat_p50_us", 1, over="haproxy", beyond="direct")
-        rows = row("weir", 0, lat_p50_us=150), row("haproxy", 0, lat_p50_us=200), row("direct", 0, lat_p50_us=100)
-        self.assertEqual(self.values(target, *rows), [0.5])
-
-    def test_added_latency_alone(self):
+    def test_added_latency_is_a_difference_within_a_turn(self):
         target = Target("S1", "", "lat_p50_us", 1, minus="direct")
         self.assertEqual(self.values(target, row("weir", 0, lat_p50_us=150), row("direct", 0, lat_p50_us=100)), [50])
 
@@ -48,6 +43,12 @@ class Verdicts(unittest.TestCase):
     def test_the_median_decides(self):
         self.assertEqual(self.verdict(22, 23, 99)[3:], ("23.0", "22.0..99.0, n=3", "met"))
         self.assertEqual(self.verdict(22, 46, 99)[5], "missed by 100 %")
+
+    def test_nought_is_met_or_missed_without_a_share(self):
+        rows = [row("weir", 0, lat_p50_us=9), row("haproxy", 0, lat_p50_us=8)]
+        rows = [r | {"scenario": "S1open", "lat_p99_us": r["lat_p50_us"] - 2 * (r["gateway"] == "weir")} for r in rows]
+        lines = list(report.target_lines(report.Results(rows), ["S1open"]))
+        self.assertEqual([(line[3], line[5]) for line in lines], [("1", "missed"), ("-1", "met")])
 
     def test_nothing_measured_is_said(self):
         self.assertEqual(self.verdict()[5], "not measured")

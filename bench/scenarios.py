@@ -72,7 +72,6 @@ class Target:
     value: str
     at_most: float
     over: str = ""              # ratio to this gateway
-    beyond: str = ""            # ratio of what both add to this gateway's value ("direct")
     minus: str = ""             # difference to this gateway
     digits: int = 2
 
@@ -81,8 +80,8 @@ TARGETS = (
     Target("S1", "CPU us per request", "cpu", 23, digits=1),
     Target("S1", "CPU, weir / haproxy", "cpu", 1, over="haproxy"),
     Target("S1", "CPU, weir / smg", "cpu", 1 / 12, over="smg", digits=3),
-    Target("S1open", "added p50, weir / haproxy", "lat_p50_us", 1, over="haproxy", beyond="direct"),
-    Target("S1open", "added p99, weir / haproxy", "lat_p99_us", 1, over="haproxy", beyond="direct"),
+    Target("S1open", "added p50, weir - haproxy, us", "lat_p50_us", 0, minus="haproxy", digits=0),
+    Target("S1open", "added p99, weir - haproxy, us", "lat_p99_us", 0, minus="haproxy", digits=0),
     Target("S3a", "CPU, weir / raw epoll", "cpu", 1.15, over="raw"),
     Target("S3a", "user us per chunk", "user", 3),
     Target("S2", "CPU, weir / raw epoll", "cpu", 1.15, over="raw"),
