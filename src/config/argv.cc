@@ -11,7 +11,8 @@ bool is_flag(const std::string& word) {
 
 class Reader {
 public:
-    Reader(const Flags& flags, std::span<const std::string> argv, Args& out) : flags_(flags), argv_(argv), out_(out) {}
+    Reader(Command command, const Flags& flags, std::span<const std::string> argv, Args& out)
+        : command_(command), flags_(flags), argv_(argv), out_(out) {}
     void run() {
         while (at_ < argv_.size()) {
             const std::string& word = argv_[at_++];
@@ -70,11 +71,16 @@ private:
         else *same = std::move(given);
     }
     void unknown(const std::string& name) {
-        std::string message = name.substr(0, 80) + " is not known; nearest:";
+        std::string message = name.substr(0, 80) + " is not known";
+        for (Command other : {Command::frontend, Command::launch, Command::epp, Command::mocker})
+            if (other != command_ && out_.errors.size() < 3 && Flags(other).find(name))
+                message += ", weir " + std::string(config::name(other)) + " has it";
+        message += "; nearest:";
         for (Str near : flags_.nearest(name, 3)) message += " " + std::string(near);
         out_.errors.push_back(std::move(message));
         while (at_ < argv_.size() && !is_flag(argv_[at_])) at_++;   // its value is not a second mistake
     }
+    const Command command_;
     const Flags& flags_;
     std::span<const std::string> argv_;
     Args& out_;
@@ -82,9 +88,9 @@ private:
 };
 }  // namespace
 
-Args read_args(const Flags& flags, std::span<const std::string> argv) {
+Args read_args(Command command, const Flags& flags, std::span<const std::string> argv) {
     Args out;
-    Reader(flags, argv, out).run();
+    Reader(command, flags, argv, out).run();
     return out;
 }
 

@@ -20,6 +20,6 @@ struct Args {
     std::vector<std::string> warnings, errors;
     bool help = false, version = false;
 };
-Args read_args(const Flags&, std::span<const std::string> argv);   // argv without program and command
+Args read_args(Command, const Flags&, std::span<const std::string> argv);   // argv without program and command
 
 }  // namespace weir::config

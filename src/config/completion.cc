@@ -35,8 +35,10 @@ std::string escaped(Str text) {   // inside single quotes of fish
 
 std::string bash() {
     std::string out = "# bash completion for weir; source it, or put it into ~/.local/share/bash-completion/completions/weir\n"
-                      "_weir() {\n    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]} flags= values=\n"
-                      "    if ((COMP_CWORD == 1)); then\n        COMPREPLY=($(compgen -W \"" + std::string(subcommands) + " --help --version\" -- \"$word\"))\n        return\n    fi\n"
+                      "_weir() {\n    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]}\n"
+                      "    local flags= values=\n"
+                      "    if ((COMP_CWORD == 1)); then\n        COMPREPLY=($(compgen -W \"" + std::string(subcommands) +
+                      " --help --version\" -- \"$word\"))\n        return\n    fi\n"
                       "    [[ $command == check-config ]] && ((COMP_CWORD > 2)) && command=${COMP_WORDS[2]}\n    case $command in\n";
     for (Command c : commands) {
         std::string flags, values;

@@ -17,7 +17,7 @@ namespace {
 
 class Loader {
 public:
-    explicit Loader(const LoadInput& in) : in_(in), flags_(in.command), args_(read_args(flags_, in.argv)) {}
+    explicit Loader(const LoadInput& in) : in_(in), flags_(in.command), args_(read_args(in.command, flags_, in.argv)) {}
 
     Result<Loaded> run() {
         for (const std::string& line : args_.errors) error(line, false);
@@ -76,7 +76,8 @@ private:
         if (const std::string native = native_env(row); const std::string* text = variable(native))
             return take(row, Origin::environment, words_of(row, *text), native, 1, false);
         for (Str name : words(own.env))
-            if (const std::string* text = variable(name)) return take(row, Origin::environment, words_of(row, *text), std::string(name), own.scale, true);
+            if (const std::string* text = variable(name))
+                return take(row, Origin::environment, words_of(row, *text), std::string(name), own.scale, true);
         if (const Given* g = filed(row)) return take(row, Origin::file, g->words, g->from, g->spelling ? g->spelling->scale : 1, false);
         return fallback(row);
     }
@@ -92,6 +93,8 @@ private:
             return fallback(row);
         }
         s.words = std::move(*value);
+        const bool may_be_unset = is_list(row.check) || row.check.none_ok || default_words(row, in_.command, false).empty();
+        if (s.words.empty() && !may_be_unset) error(from + ": needs a value", false);
         judge(s);
         return s;
     }
@@ -172,7 +175,7 @@ void Loader::stand_ins() {
     if (in_.command != Command::frontend) config.discovery.backend = "mem";
     const Setting& backend = out_.of("discovery.backend");
     if (backend.origin > Origin::compat || config.discovery.backend == "mem") return;
-    if (config.workers.urls.empty() && config.discovery.demo_engines == 0)
+    if (config.workers.urls.empty() && config.discovery.demo_engines == 0 && errors_.empty())
         error("not supported yet: discovery backend " + config.discovery.backend +
                   " (the default of --discovery-backend); give --worker-urls URL..., or --discovery-backend mem", true);
     const std::string instead = "stands in for " + config.discovery.backend;
@@ -182,7 +185,8 @@ void Loader::stand_ins() {
 void Loader::note_missing() {
     if (in_.command != Command::launch) return;
     std::string missing;
-    const std::pair<Str, Str> parts[] = {{"resilience.retry_off", "retries"}, {"resilience.breaker_off", "circuit breakers"}, {"resilience.health_off", "health checks"}};
+    const std::pair<Str, Str> parts[] = {
+        {"resilience.retry_off", "retries"}, {"resilience.breaker_off", "circuit breakers"}, {"resilience.health_off", "health checks"}};
     for (const auto& [key, name] : parts) {
         const Setting& off = out_.of(key);
         if (off.row->state == State::refused && off.words == Words{"false"}) missing += (missing.empty() ? "" : ", ") + std::string(name);

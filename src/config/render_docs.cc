@@ -64,7 +64,8 @@ std::string allowed(const Row& row) {
         return out;
     }
     case Check::integer: case Check::size: case Check::real:
-        return (check.hi >= any_max ? "from " + number_text(check.lo) : number_text(check.lo) + " to " + number_text(check.hi)) + (check.none_ok ? ", none" : "");
+        return (check.hi >= any_max ? "from " + number_text(check.lo) : number_text(check.lo) + " to " + number_text(check.hi)) +
+               (check.none_ok ? ", none" : "");
     case Check::reals: case Check::integers: return "numbers";
     case Check::urls: return "URLs";
     case Check::url_port: return "URL [PORT or none], repeated";
@@ -89,10 +90,14 @@ std::string flags_markdown() {
     for (const Area& area : areas()) {
         out += "\n## " + std::string(area.title) + "\n\n| key | spelled | default | allowed | meaning |\n|---|---|---|---|---|\n";
         for (const Row& row : area.rows) {
-            const Str state = row.state == State::refused ? " *not yet*" : row.state == State::dormant ? " *idle*" : row.state == State::noop_warn ? " *no effect*" : "";
+            const Str state = row.state == State::refused     ? " *not yet*"
+                              : row.state == State::dormant   ? " *idle*"
+                              : row.state == State::noop_warn ? " *no effect*"
+                                                              : "";
             std::string meaning(row.help);
             if (!row.deprecated.empty()) meaning += " Deprecated in Dynamo: " + std::string(row.deprecated) + ".";
-            out += "| `" + std::string(row.key) + "`" + std::string(state) + " | " + spelled(row) + " | " + defaults(row) + " | " + allowed(row) + " | " + meaning + " |\n";
+            out += "| `" + std::string(row.key) + "`" + std::string(state) + " | " + spelled(row) + " | " + defaults(row) + " | " + allowed(row) +
+                   " | " + meaning + " |\n";
         }
     }
     return out;

@@ -52,7 +52,8 @@ std::string dump_text(const Loaded& loaded) {
             const std::string key(row.key.substr(row.key.find('.') + 1));
             const bool comment = s.words.empty() || row.check.secret || row.key == "run.config";
             any = any || !comment;
-            lines += (comment ? "  # " : "  ") + key + ": " + (s.words.empty() ? "unset" : row.check.secret ? "***" : value_text(s)) + "   # " + origin_text(s) + "\n";
+            const std::string value = s.words.empty() ? "unset" : row.check.secret ? "***" : value_text(s);
+            lines += (comment ? "  # " : "  ") + key + ": " + value + "   # " + origin_text(s) + "\n";
         }
         if (!lines.empty()) out += (any ? "" : "# ") + std::string(area.name) + ":\n" + lines;
     }
@@ -63,13 +64,15 @@ std::string check_text(const Loaded& loaded) {
     std::string out;
     for (const Setting& s : loaded.settings) {
         if (s.origin == Origin::fallback) continue;
-        out += std::string(s.row->key) + " = " + (s.words.empty() ? "unset" : s.row->check.secret ? "***" : join(s.words, " ")) + "   (" + origin_text(s) + ")\n";
+        const std::string value = s.words.empty() ? "unset" : s.row->check.secret ? "***" : join(s.words, " ");
+        out += std::string(s.row->key) + " = " + value + "   (" + origin_text(s) + ")\n";
     }
     if (out.empty()) out = "nothing differs from the defaults\n";
     for (const std::string& note : loaded.notes) out += "note: " + note + "\n";
     for (const std::string& warning : loaded.warnings) out += "warning: " + warning + "\n";
     const uint64_t memory = loaded.config.limits.memory;
-    out += "memory: " + (memory ? std::to_string(memory) + " bytes" : std::string("what the machine or container has")) + ", request bodies take at most a fifth\n";
+    out += "memory: " + (memory ? std::to_string(memory) + " bytes" : std::string("what the machine or container has")) +
+           ", request bodies take at most a fifth\n";
     return out + "ok\n";
 }
 

@@ -49,8 +49,9 @@ void entry(std::string& out, const Row& row, Command command, const Shown& shown
     else out += std::string(column - 2 - shown.title.size(), ' ');
     std::string text(row.help), extra;
     if (const std::string value = default_text(row, command, shown.spelling->scale); !value.empty() && value != "false") extra = "default " + value;
-    if (const Str flag = shown_flag(row, command); extra == "default true" && flag.starts_with("--")) extra += ", --no-" + std::string(flag.substr(2));
-    if (const Str env = row.of(command).env; !env.empty() && shown.title != words(env)[0]) extra += (extra.empty() ? "" : "; ") + std::string(words(env)[0]);
+    const Str flag = shown_flag(row, command), env = row.of(command).env;
+    if (extra == "default true" && !flag.empty()) extra += ", --no-" + std::string(flag.substr(2));
+    if (!env.empty() && shown.title != words(env)[0]) extra += (extra.empty() ? "" : "; ") + std::string(words(env)[0]);
     if (const Str list = choices(row, command); row.check.kind == Check::choice && list.find('|') != Str::npos) {
         extra += extra.empty() ? "not yet:" : "; not yet:";
         for (Str word : words(list.substr(list.find('|') + 1))) extra += " " + std::string(word);
@@ -116,7 +117,10 @@ std::string help_text(Command command) {
             const Shown shown = title(row, command);
             if (!shown.spelling) continue;
             if (row.state == State::done || row.state == State::noop_warn) entry(built, row, command, shown);
-            else if (row.state == State::refused) missing += (missing.empty() ? "" : " ") + std::string(words(shown.title, " ,")[0]);
+            else if (row.state == State::refused) {
+                const Str flag = shown_flag(row, command);
+                missing += (missing.empty() ? "" : " ") + (flag.empty() ? shown.title : std::string(flag));
+            }
         }
         if (built.empty() && missing.empty()) continue;
         out += "\n" + std::string(area.title) + ":\n" + built;

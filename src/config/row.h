@@ -39,7 +39,8 @@ static_assert(std::is_standard_layout_v<Config> && sizeof(Config) < 65'536);
 
 // What a value may be. Bounds are in the row's own unit.
 struct Check {
-    enum Kind : uint8_t { boolean, integer, size, real, text, choice, list, urls, reals, integers, url_port, unix_socket, path } kind = text;   // path: of a URL
+    enum Kind : uint8_t { boolean, integer, size, real, text, choice, list, urls, reals, integers, url_port, unix_socket, path };
+    Kind kind = text;         // path: of a URL, not of a file
     bool none_ok = false;     // "None" means unset
     bool secret = false;      // never printed
     double lo = 0, hi = 0;

@@ -61,7 +61,8 @@ Result<std::string> number(const Reading& r, Str text) {
         return bad(r, text, check.kind == Check::size ? "is not a number of bytes" : whole ? "is not a whole number" : "is not a number");
     const double scaled = value * r.scale;
     if (scaled < check.lo || scaled > check.hi) {
-        const double lo = whole ? std::ceil(check.lo / r.scale) : check.lo / r.scale, hi = whole ? std::floor(check.hi / r.scale) : check.hi / r.scale;
+        const double lo = whole ? std::ceil(check.lo / r.scale) : check.lo / r.scale;
+        const double hi = whole ? std::floor(check.hi / r.scale) : check.hi / r.scale;
         return bad(r, text, check.hi >= any_max ? "is below " + number_text(lo) : "is not in " + number_text(lo) + ".." + number_text(hi));
     }
     return number_text(scaled);
@@ -95,7 +96,8 @@ Result<std::string> one(const Reading& r, Str text) {
         return std::string(text);
     case Check::urls: case Check::url_port:
         if (text.starts_with("grpc://") || text.starts_with("grpcs://") || text.starts_with("ipc://"))
-            return Failure(Code::not_supported, "not supported yet: gRPC and ZeroMQ workers (" + r.from + " " + std::string(text.substr(0, 80)) + ")");
+            return Failure(Code::not_supported,
+                           "not supported yet: gRPC and ZeroMQ workers (" + r.from + " " + std::string(text.substr(0, 80)) + ")");
         [[fallthrough]];
     default:
         for (char c : text)
@@ -167,7 +169,9 @@ void store(Config& config, const Field& field, const Words& value) {
     case Field::u32: *static_cast<uint32_t*>(at) = set ? whole<uint32_t>(value[0]) : 0; return;
     case Field::u64: *static_cast<uint64_t*>(at) = set ? whole<uint64_t>(value[0]) : 0; return;
     case Field::f64: *static_cast<double*>(at) = set && as_number(value[0], real) ? real : 0; return;
-    case Field::optional_f64: *static_cast<std::optional<double>*>(at) = set && as_number(value[0], real) ? std::optional(real) : std::nullopt; return;
+    case Field::optional_f64:
+        *static_cast<std::optional<double>*>(at) = set && as_number(value[0], real) ? std::optional(real) : std::nullopt;
+        return;
     case Field::text: *static_cast<std::string*>(at) = set ? value[0] : ""; return;
     case Field::texts: *static_cast<std::vector<std::string>*>(at) = value; return;
     case Field::f64s: {

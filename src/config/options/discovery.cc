@@ -2,7 +2,8 @@
 
 namespace weir::config {
 namespace {
-constexpr Str kube = "Kubernetes discovery", manifest = "file discovery", jobs = "the worker registration queue", pdk = "disaggregated pods in Kubernetes discovery",
+constexpr Str kube = "Kubernetes discovery", manifest = "file discovery", jobs = "the worker registration queue",
+              pdk = "disaggregated pods in Kubernetes discovery",
               scope = "discovery namespaces", local = "a model served from a local folder";
 constexpr Row start_row(Str key, Str def, Str help, Str flags) {
     return later(key, integer(0, 86'400), def, "waiting for workers at start-up", help).la(flags);
@@ -16,29 +17,43 @@ constexpr Row rows[] = {
     later("discovery.namespace", text(), "", scope, "Only models of exactly this namespace.").fe("--namespace", "DYN_NAMESPACE"),
     later("discovery.namespace_prefix", text(), "", scope, "Only models of namespaces that begin so; wins over --namespace.")
         .fe("--namespace-prefix", "DYN_NAMESPACE_PREFIX"),
-    later("discovery.model_name", text(), "", local, "Name under which the model is served.").fe("--model-name", "DYN_MODEL_NAME").ep("", "DYN_MODEL_NAME"),
-    later("discovery.model_path", text(), "", local, "Folder of the model's configuration files.").fe("--model-path", "DYN_MODEL_PATH"),
-    later("discovery.kubernetes", flag(), "false", kube, "Find workers as Kubernetes pods; also switches multi-model mode on.").la("--service-discovery"),
-    later("discovery.provider", choice("| kubernetes file"), "", "discovery provider", "Where workers are found.").la("--discovery-provider"),
+    later("discovery.model_name", text(), "", local, "Name under which the model is served.")
+        .fe("--model-name", "DYN_MODEL_NAME").ep("", "DYN_MODEL_NAME"),
+    later("discovery.model_path", text(), "", local, "Folder of the model's configuration files.")
+        .fe("--model-path", "DYN_MODEL_PATH"),
+    later("discovery.kubernetes", flag(), "false", kube, "Find workers as Kubernetes pods; also switches multi-model mode on.")
+        .la("--service-discovery"),
+    later("discovery.provider", choice("| kubernetes file"), "", "discovery provider", "Where workers are found.")
+        .la("--discovery-provider"),
     later("discovery.selector", list(), "", kube, "Labels of worker pods, key=value.").la("--selector"),
-    later("discovery.kube_namespace", text(), "", kube, "Namespace whose pods are watched; none: all.").la("--service-discovery-namespace"),
+    later("discovery.kube_namespace", text(), "", kube, "Namespace whose pods are watched; none: all.")
+        .la("--service-discovery-namespace"),
     later("discovery.pod_port", integer(1, 65'535), "80", kube, "Port of discovered pods.").la("--service-discovery-port"),
     later("discovery.prefill_selector", list(), "", pdk, "Labels of prefill pods, key=value.").la("--prefill-selector"),
     later("discovery.decode_selector", list(), "", pdk, "Labels of decode pods, key=value.").la("--decode-selector"),
     later("discovery.encode_selector", list(), "", pdk, "Labels of encode pods, key=value.").la("--encode-selector"),
-    later("discovery.router_selector", list(), "", "mesh discovery", "Labels of other routers' pods, key=value.").la("--router-selector"),
-    later("discovery.model_id_from", text(), "", kube, "Take a worker's model id from pod metadata: namespace, label:KEY or annotation:KEY.")
+    later("discovery.router_selector", list(), "", "mesh discovery", "Labels of other routers' pods, key=value.")
+        .la("--router-selector"),
+    later("discovery.model_id_from", text(), "", kube,
+          "Take a worker's model id from pod metadata: namespace, label:KEY or annotation:KEY.")
         .la("--model-id-from"),
-    later("discovery.kv_connector_annotation", text(), "smg.ai/kv-connector", pdk, "Pod annotation that names the KV connector.").la("--kv-connector-annotation"),
-    later("discovery.kv_engine_id_annotation", text(), "smg.ai/kv-engine-id", pdk, "Pod annotation with the engine's KV id.").la("--kv-engine-id-annotation"),
+    later("discovery.kv_connector_annotation", text(), "smg.ai/kv-connector", pdk, "Pod annotation that names the KV connector.")
+        .la("--kv-connector-annotation"),
+    later("discovery.kv_engine_id_annotation", text(), "smg.ai/kv-engine-id", pdk, "Pod annotation with the engine's KV id.")
+        .la("--kv-engine-id-annotation"),
     later("discovery.manifest", file(), "", manifest, "JSON list of workers, read again when it changes.").la("--discovery-file"),
-    later("discovery.check_interval_s", integer(1, 86'400), "30", manifest, "Seconds between readings of the list besides.").la("--discovery-check-interval-secs"),
-    later("discovery.model_alias", list(), "", "model aliases", "Another name for a served model, ALIAS=MODEL; may be repeated.").la("--model-alias"),
-    start_row("discovery.startup_timeout_s", "1800", "How long a worker may take to come up, seconds.", "--worker-startup-timeout-secs"),
+    later("discovery.check_interval_s", integer(1, 86'400), "30", manifest, "Seconds between readings of the list besides.")
+        .la("--discovery-check-interval-secs"),
+    later("discovery.model_alias", list(), "", "model aliases", "Another name for a served model, ALIAS=MODEL; may be repeated.")
+        .la("--model-alias"),
+    start_row("discovery.startup_timeout_s", "1800", "How long a worker may take to come up, seconds.",
+          "--worker-startup-timeout-secs"),
     start_row("discovery.startup_delay_s", "0", "Seconds before a worker is first looked at.", "--worker-startup-delay"),
-    start_row("discovery.startup_check_s", "30", "Seconds between two looks at a worker that is not up.", "--worker-startup-check-interval"),
+    start_row("discovery.startup_check_s", "30", "Seconds between two looks at a worker that is not up.",
+          "--worker-startup-check-interval"),
     later("discovery.jobs_max", integer(1, 1'000'000), "1000", jobs, "Registrations that may wait.").la("--job-queue-capacity"),
-    later("discovery.jobs_at_once", integer(1, 10'000), "200", jobs, "Registrations worked on at once.").la("--job-queue-concurrency"),
+    later("discovery.jobs_at_once", integer(1, 10'000), "200", jobs, "Registrations worked on at once.")
+        .la("--job-queue-concurrency"),
     dormant("discovery.file_root", text(), "DYN_FILE_KV", "Folder of the file backend."),
     dormant("discovery.etcd_endpoints", text(), "ETCD_ENDPOINTS", "Addresses of etcd."),
     dormant("discovery.etcd_user", text(), "ETCD_AUTH_USERNAME", "User at etcd."),
@@ -46,7 +61,8 @@ constexpr Row rows[] = {
     dormant("discovery.etcd_ca", text(), "ETCD_AUTH_CA", "CA of etcd, PEM."),
     dormant("discovery.etcd_client_cert", text(), "ETCD_AUTH_CLIENT_CERT", "Certificate shown to etcd."),
     dormant("discovery.etcd_client_key", text(), "ETCD_AUTH_CLIENT_KEY", "Key of that certificate."),
-    dormant("discovery.kube_mode", text(), "DYN_KUBE_DISCOVERY_MODE", "Whether a pod or a container is a worker.").ep("", "DYN_KUBE_DISCOVERY_MODE"),
+    dormant("discovery.kube_mode", text(), "DYN_KUBE_DISCOVERY_MODE", "Whether a pod or a container is a worker.")
+        .ep("", "DYN_KUBE_DISCOVERY_MODE"),
     dormant("discovery.pod_name", text(), "POD_NAME", "This pod.").ep("", "POD_NAME"),
     dormant("discovery.pod_namespace", text(), "POD_NAMESPACE", "Its namespace.").ep("", "POD_NAMESPACE"),
     dormant("discovery.pod_uid", text(), "POD_UID", "Its uid."),

@@ -7,8 +7,11 @@ constexpr Row rows[] = {
         .fe("--http-host", "DYN_HTTP_HOST").la("--host"),
     row("listen.port", WEIR_FIELD(listen.port), port(), "8000", "TCP port to listen on; 0 lets the kernel choose.")
         .fe("--http-port", "DYN_HTTP_PORT").la("--port", "", "30000"),
-    row("listen.unix", WEIR_FIELD(listen.unix_path), {.kind = Check::unix_socket}, "", "Also listen on a unix socket, given as unix:/path.").both("--listen"),
-    row("listen.backlog", WEIR_FIELD(listen.backlog), integer(1, 65'535), "4096", "Connections the kernel keeps waiting for accept.")
+    row("listen.unix", WEIR_FIELD(listen.unix_path), {.kind = Check::unix_socket}, "",
+          "Also listen on a unix socket, given as unix:/path.")
+        .both("--listen"),
+    row("listen.backlog", WEIR_FIELD(listen.backlog), integer(1, 65'535), "4096",
+          "Connections the kernel keeps waiting for accept.")
         .fe("", "DYN_HTTP_LISTEN_BACKLOG"),
     row("listen.allow_half_close", WEIR_FIELD(listen.allow_half_close), flag(), "false",
         "Answer clients that shut down their sending side; otherwise that cancels the request.").both("--allow-half-close"),
@@ -16,7 +19,8 @@ constexpr Row rows[] = {
         "Client connections at most; 0: 100,000, or what the file descriptor limit allows.").both("--connections-max"),
     row("listen.ready_file", WEIR_FIELD(listen.ready_file), file(), "",
         "File written once every listener accepts: a JSON object with the ports.").everywhere("--ready-file"),
-    later("listen.health_port", or_none(port()), "", "a listener for probes alone", "Serve the health routes on a port of their own too.")
+    later("listen.health_port", or_none(port()), "", "a listener for probes alone",
+          "Serve the health routes on a port of their own too.")
         .la("--health-check-port"),
 };
 constexpr Str responses = "the Responses API", batch = "the batch API", native = "engine-native generate routes";
@@ -27,7 +31,8 @@ constexpr Row path_rows[] = {
         .fe("", "DYN_HTTP_SVC_CMP_PATH DYN_HTTP_SVC_CMP_PATH_ENV"),
     row("paths.embeddings", WEIR_FIELD(paths.embeddings), {.kind = Check::path}, "/v1/embeddings", "Path of embeddings.")
         .fe("", "DYN_HTTP_SVC_EMB_PATH DYN_HTTP_SVC_EMB_PATH_ENV"),
-    row("paths.models", WEIR_FIELD(paths.models), {.kind = Check::path}, "/v1/models", "Path of the model list; one model is at <path>/<id>.")
+    row("paths.models", WEIR_FIELD(paths.models), {.kind = Check::path}, "/v1/models",
+          "Path of the model list; one model is at <path>/<id>.")
         .fe("", "DYN_HTTP_SVC_MODELS_PATH DYN_HTTP_SVC_MODELS_PATH_ENV"),
     row("paths.health", WEIR_FIELD(paths.health), {.kind = Check::path}, "/health", "Path of the health check.")
         .fe("", "DYN_HTTP_SVC_HEALTH_PATH DYN_HTTP_SVC_HEALTH_PATH_ENV"),
@@ -41,8 +46,10 @@ constexpr Row path_rows[] = {
         .fe("", "DYN_HTTP_SVC_ANTHROPIC_PATH DYN_HTTP_SVC_ANTHROPIC_PATH_ENV"),
     later("paths.classify", {.kind = Check::path}, "/v1/classify", "classification", "Path of classification.")
         .fe("", "DYN_HTTP_SVC_CLASSIFY_PATH"),
-    later("paths.rerank", {.kind = Check::path}, "/v1/rerank", "reranking", "Path of reranking.").fe("", "DYN_HTTP_SVC_RERANK_PATH"),
-    later("paths.pooling", {.kind = Check::path}, "/v1/pooling", "pooling", "Path of pooling.").fe("", "DYN_HTTP_SVC_POOLING_PATH"),
+    later("paths.rerank", {.kind = Check::path}, "/v1/rerank", "reranking", "Path of reranking.")
+        .fe("", "DYN_HTTP_SVC_RERANK_PATH"),
+    later("paths.pooling", {.kind = Check::path}, "/v1/pooling", "pooling", "Path of pooling.")
+        .fe("", "DYN_HTTP_SVC_POOLING_PATH"),
     later("paths.files", {.kind = Check::path}, "/v1/files", batch, "Path of uploaded files.").fe("", "DYN_HTTP_SVC_FILES_PATH"),
     later("paths.batches", {.kind = Check::path}, "/v1/batches", batch, "Path of batches.").fe("", "DYN_HTTP_SVC_BATCHES_PATH"),
     later("paths.vllm_generate", {.kind = Check::path}, "/inference/v1/generate", native, "Path of vLLM's token-in route.")

@@ -4,21 +4,30 @@ namespace weir::config {
 namespace {
 constexpr Str tcp = "Dynamo's TCP request plane", nats = "NATS", events = "Dynamo's event plane";
 constexpr Row tuning(Str key, Str env, Str def, Str help) { return later(key, integer(), def, tcp, help).fe("", env); }
-constexpr Row pem(Str key, Str flags, Str env, Str feature, Str help) { return later(key, file(), "", feature, help).fe(flags, env); }
+constexpr Row pem(Str key, Str flags, Str env, Str feature, Str help) { return later(key, file(), "", feature, help)
+        .fe(flags, env); }
 constexpr Row rows[] = {
-    later("planes.request", choice("| tcp nats http"), "tcp", "request plane", "How requests reach Dynamo workers.").fe("--request-plane", "DYN_REQUEST_PLANE"),
-    later("planes.response", choice("| tcp quic"), "tcp", "response plane", "How their answers come back.").fe("--response-plane", "DYN_RESPONSE_PLANE"),
+    later("planes.request", choice("| tcp nats http"), "tcp", "request plane", "How requests reach Dynamo workers.")
+        .fe("--request-plane", "DYN_REQUEST_PLANE"),
+    later("planes.response", choice("| tcp quic"), "tcp", "response plane", "How their answers come back.")
+        .fe("--response-plane", "DYN_RESPONSE_PLANE"),
     later("planes.event", choice("| nats zmq"), "nats", "event plane", "How KV events and metrics arrive.")
         .fe("--event-plane", "DYN_EVENT_PLANE").compat_is("zmq"),
     pem("planes.tcp_tls_cert", "--tcp-tls-cert-path", "DYN_TCP_TLS_CERT_PATH", tcp, "Certificate of the response listener, PEM."),
     pem("planes.tcp_tls_key", "--tcp-tls-key-path", "DYN_TCP_TLS_KEY_PATH", tcp, "Its private key, PEM."),
-    pem("planes.tcp_tls_ca", "--tcp-tls-ca-cert-path", "DYN_TCP_TLS_CA_CERT_PATH", tcp, "CA that workers' certificates are checked against."),
-    pem("planes.tcp_tls_client_cert", "--tcp-tls-client-cert-path", "DYN_TCP_TLS_CLIENT_CERT_PATH", tcp, "Certificate shown to workers."),
+    pem("planes.tcp_tls_ca", "--tcp-tls-ca-cert-path", "DYN_TCP_TLS_CA_CERT_PATH", tcp,
+          "CA that workers' certificates are checked against."),
+    pem("planes.tcp_tls_client_cert", "--tcp-tls-client-cert-path", "DYN_TCP_TLS_CLIENT_CERT_PATH", tcp,
+          "Certificate shown to workers."),
     pem("planes.tcp_tls_client_key", "--tcp-tls-client-key-path", "DYN_TCP_TLS_CLIENT_KEY_PATH", tcp, "Its private key."),
-    pem("planes.tcp_tls_client_ca", "--tcp-tls-client-ca-cert-path", "DYN_TCP_TLS_CLIENT_CA_CERT_PATH", tcp, "Workers that connect must show a certificate of this CA."),
-    pem("planes.nats_tls_ca", "--nats-tls-ca-cert-path", "NATS_TLS_CA_CERT_PATH", nats, "CA that the NATS server is checked against."),
-    later("planes.nats_tls_insecure", flag(), "false", nats, "Do not check the NATS server's certificate.").fe("--nats-tls-insecure", "NATS_TLS_INSECURE"),
-    pem("planes.nats_tls_client_cert", "--nats-tls-client-cert-path", "NATS_TLS_CLIENT_CERT_PATH", nats, "Certificate shown to NATS."),
+    pem("planes.tcp_tls_client_ca", "--tcp-tls-client-ca-cert-path", "DYN_TCP_TLS_CLIENT_CA_CERT_PATH", tcp,
+          "Workers that connect must show a certificate of this CA."),
+    pem("planes.nats_tls_ca", "--nats-tls-ca-cert-path", "NATS_TLS_CA_CERT_PATH", nats,
+          "CA that the NATS server is checked against."),
+    later("planes.nats_tls_insecure", flag(), "false", nats, "Do not check the NATS server's certificate.")
+        .fe("--nats-tls-insecure", "NATS_TLS_INSECURE"),
+    pem("planes.nats_tls_client_cert", "--nats-tls-client-cert-path", "NATS_TLS_CLIENT_CERT_PATH", nats,
+          "Certificate shown to NATS."),
     pem("planes.nats_tls_client_key", "--nats-tls-client-key-path", "NATS_TLS_CLIENT_KEY_PATH", nats, "Its private key."),
     dormant("planes.nats_server", text(), "NATS_SERVER", "Address of NATS."),
     dormant("planes.nats_user", text(), "NATS_AUTH_USERNAME", "User at NATS."),
@@ -28,8 +37,10 @@ constexpr Row rows[] = {
     dormant("planes.nats_credentials", file(), "NATS_AUTH_CREDENTIALS_FILE", "Credentials file for NATS."),
     later("planes.rpc_host", text(), "", tcp, "Address advertised for requests.").fe("", "DYN_TCP_RPC_HOST"),
     later("planes.rpc_port", port(), "", tcp, "Port for requests.").fe("", "DYN_TCP_RPC_PORT"),
-    later("planes.response_host", text(), "", tcp, "Address advertised to workers for their answers.").fe("", "DYN_TCP_RESPONSE_STREAM_HOST"),
-    later("planes.response_port", port(), "", tcp, "Fixed port for answers; none: one per core.").fe("", "DYN_TCP_RESPONSE_STREAM_PORT"),
+    later("planes.response_host", text(), "", tcp, "Address advertised to workers for their answers.")
+        .fe("", "DYN_TCP_RESPONSE_STREAM_HOST"),
+    later("planes.response_port", port(), "", tcp, "Fixed port for answers; none: one per core.")
+        .fe("", "DYN_TCP_RESPONSE_STREAM_PORT"),
     tuning("planes.message_max", "DYN_TCP_MAX_MESSAGE_SIZE", "", "Largest message, bytes."),
     tuning("planes.shrink_at", "DYN_TCP_SHRINK_MESSAGE_SIZE", "8388608", "Buffers beyond this are given back, bytes."),
     tuning("planes.ack_timeout_s", "DYN_TCP_REQUEST_TIMEOUT", "5", "Time for a worker to accept a request, seconds."),
@@ -39,16 +50,21 @@ constexpr Row rows[] = {
     tuning("planes.host_idle_s", "DYN_TCP_HOST_IDLE_TTL_SECS", "300", "Forget an unused worker address after this, seconds."),
     tuning("planes.listen_backlog", "DYN_TCP_LISTEN_BACKLOG", "4096", "Waiting connections of the response listener."),
     later("planes.latency_trace", flag(), "false", tcp, "Log the steps of each request.").fe("", "DYN_TCP_LATENCY_TRACE"),
-    later("planes.request_codec", choice("| msgpack json"), "msgpack", "request plane codec", "Encoding of requests.").fe("", "DYN_REQUEST_PLANE_CODEC"),
+    later("planes.request_codec", choice("| msgpack json"), "msgpack", "request plane codec", "Encoding of requests.")
+        .fe("", "DYN_REQUEST_PLANE_CODEC"),
     later("planes.token_bytes", flag(), "false", tcp, "Send token ids as packed bytes.").fe("", "DYN_TOKEN_IDS_AS_BYTES"),
-    later("planes.event_codec", choice("| msgpack json"), "msgpack", "event plane codec", "Encoding of events.").fe("", "DYN_EVENT_PLANE_CODEC"),
+    later("planes.event_codec", choice("| msgpack json"), "msgpack", "event plane codec", "Encoding of events.")
+        .fe("", "DYN_EVENT_PLANE_CODEC"),
     later("planes.event_host", text(), "", events, "Address advertised for events.").fe("", "DYN_EVENT_PLANE_HOST"),
-    later("planes.zmq_endpoints_per_sub", integer(1), "", events, "ZeroMQ endpoints of one subscriber socket.").fe("", "DYN_ROUTER_ZMQ_ENDPOINTS_PER_SUB"),
-    later("planes.inhibited_s", integer(), "5", "quarantine of failed workers", "How long a worker that failed is left alone, seconds.")
+    later("planes.zmq_endpoints_per_sub", integer(1), "", events, "ZeroMQ endpoints of one subscriber socket.")
+        .fe("", "DYN_ROUTER_ZMQ_ENDPOINTS_PER_SUB"),
+    later("planes.inhibited_s", integer(), "5", "quarantine of failed workers",
+          "How long a worker that failed is left alone, seconds.")
         .fe("", "DYN_RUNTIME_INHIBITED_DURATION_SECS"),
     later("planes.runtime_grace_s", integer(), "900", tcp, "How long the runtime waits for work under way, seconds.")
         .fe("", "DYN_RUNTIME_GRACEFUL_SHUTDOWN_TIMEOUT_SECS"),
-    later("planes.system_port", integer(-1, 65'535), "-1", "Dynamo's status server", "Port of the status server; -1: none.").fe("", "DYN_SYSTEM_PORT"),
+    later("planes.system_port", integer(-1, 65'535), "-1", "Dynamo's status server", "Port of the status server; -1: none.")
+        .fe("", "DYN_SYSTEM_PORT"),
     later("planes.system_host", text(), "", "Dynamo's status server", "Its address.").fe("", "DYN_SYSTEM_HOST"),
 };
 }  // namespace

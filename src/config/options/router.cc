@@ -9,25 +9,32 @@ constexpr Row rows[] = {
         .def = "round_robin", .help = "How a worker is chosen.", .feature = "policy", .stand_in = "power_of_two",
         .frontend_choices = "round-robin random power-of-two | kv direct least-loaded device-aware-weighted"}
         .fe("--router-mode", "DYN_ROUTER_MODE", "round-robin").la("--policy", "", "cache_aware"),
-    later("router.min_initial_workers", integer(0, 1'000'000), "0", "waiting for workers at start-up", "Wait for so many workers before serving.")
+    later("router.min_initial_workers", integer(0, 1'000'000), "0", "waiting for workers at start-up",
+          "Wait for so many workers before serving.")
         .fe("--router-min-initial-workers", "DYN_ROUTER_MIN_INITIAL_WORKERS"),
-    later("router.affinity_ttl_s", integer(1, 31'536'000), "", affinity, "Keep a session on its worker until idle so long, seconds.")
+    later("router.affinity_ttl_s", integer(1, 31'536'000), "", affinity,
+          "Keep a session on its worker until idle so long, seconds.")
         .fe("--router-session-affinity-ttl-secs", "DYN_ROUTER_SESSION_AFFINITY_TTL_SECS"),
-    later("router.affinity_mode", choice("| hard soft"), "hard", "session affinity mode", "Whether a session's worker is a rule or a preference.")
+    later("router.affinity_mode", choice("| hard soft"), "hard", "session affinity mode",
+          "Whether a session's worker is a rule or a preference.")
         .fe("--router-session-affinity-mode", "DYN_ROUTER_SESSION_AFFINITY_MODE"),
-    later("router.admission_control", choice("| none token-capacity"), "none", "admission control", "Skip workers beyond the busy thresholds.")
+    later("router.admission_control", choice("| none token-capacity"), "none", "admission control",
+          "Skip workers beyond the busy thresholds.")
         .fe("--admission-control", "DYN_ADMISSION_CONTROL").ep("", "DYN_ADMISSION_CONTROL"),
     later("router.busy_decode_blocks", or_none(real(0, 1)), "", busy, "A worker is busy above this share of its KV blocks.")
         .fe("--active-decode-blocks-threshold", "DYN_ACTIVE_DECODE_BLOCKS_THRESHOLD").ep("", "DYN_ACTIVE_DECODE_BLOCKS_THRESHOLD"),
     later("router.busy_prefill_tokens", or_none(integer()), "", busy, "A worker is busy above so many prompt tokens under way.")
         .fe("--active-prefill-tokens-threshold", "DYN_ACTIVE_PREFILL_TOKENS_THRESHOLD").ep("", "DYN_ACTIVE_PREFILL_TOKENS_THRESHOLD"),
-    later("router.busy_prefill_frac", or_none(real(0, 1e9)), "", busy, "The same as a multiple of the engine's batch token limit.")
+    later("router.busy_prefill_frac", or_none(real(0, 1e9)), "", busy,
+          "The same as a multiple of the engine's batch token limit.")
         .fe("--active-prefill-tokens-threshold-frac", "DYN_ACTIVE_PREFILL_TOKENS_THRESHOLD_FRAC").ep("", "DYN_ACTIVE_PREFILL_TOKENS_THRESHOLD_FRAC"),
-    later("router.decode_fallback", flag(), "false", "falling back to aggregated serving", "Serve without prefill workers when there are none.")
+    later("router.decode_fallback", flag(), "false", "falling back to aggregated serving",
+          "Serve without prefill workers when there are none.")
         .fe("--decode-fallback", "DYN_DECODE_FALLBACK"),
     later("router.enforce_disagg", flag(), "false", "disaggregated routing", "Fail requests while no prefill worker is there.")
         .fe("--enforce-disagg", "DYN_ENFORCE_DISAGG").ep("", "DYN_ENFORCE_DISAGG"),
-    later("router.conditional_disagg", flag(), "false", "conditional disaggregation", "Let short prompts skip the prefill worker.")
+    later("router.conditional_disagg", flag(), "false", "conditional disaggregation",
+          "Let short prompts skip the prefill worker.")
         .fe("--router-conditional-disagg", "DYN_ROUTER_CONDITIONAL_DISAGG"),
     later("router.conditional_disagg_config", text(), "", "conditional disaggregation", "Its settings, a JSON object.")
         .fe("--router-conditional-disagg-config", "DYN_ROUTER_CONDITIONAL_DISAGG_CONFIG"),
@@ -39,49 +46,64 @@ constexpr Row rows[] = {
         .fe("--router-decode-policy", "DYN_ROUTER_DECODE_POLICY").old("use worker_selection.decode of --router-policy-config"),
     later("router.load_aware", flag(), "false", "load-only routing", "Choose by load alone.")
         .fe("--load-aware", "DYN_ROUTER_LOAD_AWARE").old("use --router-policy-config"),
-    later("router.queue_threshold", or_none(real()), "2.0", "the router queue", "Queue requests once all workers are beyond this multiple of their batch limit.")
+    later("router.queue_threshold", or_none(real()), "2.0", "the router queue",
+          "Queue requests once all workers are beyond this multiple of their batch limit.")
         .fe("--router-queue-threshold", "DYN_ROUTER_QUEUE_THRESHOLD").compat_is("-").off_at("None"),
-    later("router.queue_policy", choice("| fcfs wspt"), "fcfs", "queue policy", "Order of the router queue.").fe("--router-queue-policy", "DYN_ROUTER_QUEUE_POLICY"),
+    later("router.queue_policy", choice("| fcfs wspt"), "fcfs", "queue policy", "Order of the router queue.")
+        .fe("--router-queue-policy", "DYN_ROUTER_QUEUE_POLICY"),
     later("router.replica_sync", flag(), "false", "router replicas", "Share load with other routers over the event plane.")
         .fe("--router-replica-sync", "DYN_ROUTER_REPLICA_SYNC").ep("", "DYN_ROUTER_REPLICA_SYNC"),
-    later("router.snapshot_threshold", integer(), "1000000", js, "Messages between two snapshots.").fe("--router-snapshot-threshold", "DYN_ROUTER_SNAPSHOT_THRESHOLD"),
-    later("router.reset_states", flag(), "false", js, "Forget stored router state at start.").fe("--router-reset-states", "DYN_ROUTER_RESET_STATES"),
+    later("router.snapshot_threshold", integer(), "1000000", js, "Messages between two snapshots.")
+        .fe("--router-snapshot-threshold", "DYN_ROUTER_SNAPSHOT_THRESHOLD"),
+    later("router.reset_states", flag(), "false", js, "Forget stored router state at start.")
+        .fe("--router-reset-states", "DYN_ROUTER_RESET_STATES"),
     Row{.key = "router.durable_kv_events", .check = flag(), .def = "false", .help = "KV events through JetStream.", .state = State::noop_warn,
         .deprecated = "workers keep their own index on the event plane"}.fe("--router-durable-kv-events", "DYN_ROUTER_DURABLE_KV_EVENTS"),
-    later("router.active_expiry_s", integer(), "300", "expiry of tracked requests", "Forget a tracked request after this, seconds.")
+    later("router.active_expiry_s", integer(), "300", "expiry of tracked requests",
+          "Forget a tracked request after this, seconds.")
         .fe("", "DYN_ROUTER_ACTIVE_REQUEST_EXPIRY_SECS"),
-    later("router.custom_metrics_endpoint", text(), "", "custom backend metrics", "Component endpoint that workers publish statistics at.")
+    later("router.custom_metrics_endpoint", text(), "", "custom backend metrics",
+          "Component endpoint that workers publish statistics at.")
         .fe("--custom-backend-metrics-endpoint", ""),
     later("router.custom_metrics_interval_s", real(), "", "custom backend metrics", "Seconds between two readings of it.")
         .fe("--custom-backend-metrics-polling-interval", ""),
 };
 
-constexpr Str kv = "KV-aware routing", yaml = "use the default policy's parameters in --router-policy-config", track = "tracking of active sequences";
+constexpr Str kv = "KV-aware routing", yaml = "use the default policy's parameters in --router-policy-config",
+              track = "tracking of active sequences";
 constexpr Row kv_table[] = {
     later("kv.block_size", integer(1, 65'536), "", kv, "Tokens of a KV block; none: as the workers say.")
         .fe("--kv-cache-block-size", "DYN_KV_CACHE_BLOCK_SIZE").ep("", "DYN_KV_CACHE_BLOCK_SIZE"),
     later("kv.overlap_score_weight", real(), "1.0", kv, "What a cached prompt block is worth against load.")
         .fe("--router-kv-overlap-score-weight ~--kv-overlap-score-weight", "DYN_ROUTER_KV_OVERLAP_SCORE_WEIGHT"),
     later("kv.overlap_credit", real(), "1.0", kv, "Credit for prompt blocks on the device.")
-        .fe("--router-kv-overlap-score-credit", "DYN_ROUTER_KV_OVERLAP_SCORE_CREDIT").ep("", "DYN_ROUTER_KV_OVERLAP_SCORE_CREDIT").off_at("0").old(yaml),
+        .fe("--router-kv-overlap-score-credit", "DYN_ROUTER_KV_OVERLAP_SCORE_CREDIT")
+        .ep("", "DYN_ROUTER_KV_OVERLAP_SCORE_CREDIT").off_at("0").old(yaml),
     later("kv.overlap_credit_decay", real(), "0.0", kv, "Less credit where prompts already wait.")
-        .fe("--router-kv-overlap-score-credit-decay", "DYN_ROUTER_KV_OVERLAP_SCORE_CREDIT_DECAY").ep("", "DYN_ROUTER_KV_OVERLAP_SCORE_CREDIT_DECAY").old(yaml),
+        .fe("--router-kv-overlap-score-credit-decay", "DYN_ROUTER_KV_OVERLAP_SCORE_CREDIT_DECAY")
+        .ep("", "DYN_ROUTER_KV_OVERLAP_SCORE_CREDIT_DECAY").old(yaml),
     later("kv.prefill_load_scale", real(), "1.0", kv, "What prompt tokens under way count.")
         .fe("--router-prefill-load-scale", "DYN_ROUTER_PREFILL_LOAD_SCALE").ep("", "DYN_ROUTER_PREFILL_LOAD_SCALE").old(yaml),
     later("kv.decode_request_weight", real(), "0.0", kv, "What each request under way counts, in blocks.")
         .fe("--router-decode-active-request-weight", "DYN_ROUTER_DECODE_ACTIVE_REQUEST_WEIGHT").old(yaml),
-    later("kv.host_hit_weight", real(0, 1), "0.75", kv, "Credit for blocks in host memory.").fe("--router-host-cache-hit-weight", "DYN_ROUTER_HOST_CACHE_HIT_WEIGHT"),
-    later("kv.disk_hit_weight", real(0, 1), "0.25", kv, "Credit for blocks on disk.").fe("--router-disk-cache-hit-weight", "DYN_ROUTER_DISK_CACHE_HIT_WEIGHT"),
+    later("kv.host_hit_weight", real(0, 1), "0.75", kv, "Credit for blocks in host memory.")
+        .fe("--router-host-cache-hit-weight", "DYN_ROUTER_HOST_CACHE_HIT_WEIGHT"),
+    later("kv.disk_hit_weight", real(0, 1), "0.25", kv, "Credit for blocks on disk.")
+        .fe("--router-disk-cache-hit-weight", "DYN_ROUTER_DISK_CACHE_HIT_WEIGHT"),
     later("kv.shared_multiplier", or_none(real(0, 1)), "", kv, "Credit for blocks in a shared cache.")
         .fe("--shared-cache-multiplier", "DYN_SHARED_CACHE_MULTIPLIER").old(yaml),
-    later("kv.shared_type", choice("| none hicache"), "none", "shared cache", "Which shared cache is asked.").fe("--shared-cache-type", "DYN_SHARED_CACHE_TYPE"),
+    later("kv.shared_type", choice("| none hicache"), "none", "shared cache", "Which shared cache is asked.")
+        .fe("--shared-cache-type", "DYN_SHARED_CACHE_TYPE"),
     later("kv.temperature", real(), "0.0", kv, "Spread of the choice; 0 takes the best.")
         .fe("--router-temperature", "DYN_ROUTER_TEMPERATURE").ep("", "DYN_ROUTER_TEMPERATURE").old(yaml),
     later("kv.events", flag(), "true", kv, "Follow the workers' KV events; else predict from what was routed.")
         .fe("--router-kv-events ~--kv-events", "DYN_ROUTER_USE_KV_EVENTS").ep("", "DYN_USE_KV_EVENTS"),
-    later("kv.ttl_s", real(), "120.0", kv, "Predicted blocks are forgotten after this, seconds.").fe("--router-ttl-secs", "DYN_ROUTER_TTL_SECS"),
-    later("kv.tree_size_max", integer(1), "1048576", kv, "Predicted blocks at most.").fe("--router-max-tree-size", "DYN_ROUTER_MAX_TREE_SIZE"),
-    later("kv.prune_ratio", real(0, 1), "0.8", kv, "What is left of them after pruning.").fe("--router-prune-target-ratio", "DYN_ROUTER_PRUNE_TARGET_RATIO"),
+    later("kv.ttl_s", real(), "120.0", kv, "Predicted blocks are forgotten after this, seconds.")
+        .fe("--router-ttl-secs", "DYN_ROUTER_TTL_SECS"),
+    later("kv.tree_size_max", integer(1), "1048576", kv, "Predicted blocks at most.")
+        .fe("--router-max-tree-size", "DYN_ROUTER_MAX_TREE_SIZE"),
+    later("kv.prune_ratio", real(0, 1), "0.8", kv, "What is left of them after pruning.")
+        .fe("--router-prune-target-ratio", "DYN_ROUTER_PRUNE_TARGET_RATIO"),
     later("kv.approximate_policy", choice("| ttl lru"), "ttl", "retention of predicted blocks", "What goes first without events.")
         .fe("--router-approximate-cache-policy", "DYN_ROUTER_APPROXIMATE_CACHE_POLICY"),
     later("kv.predicted_ttl_s", or_none(real()), "", kv, "With events: also predict, for so long, seconds.")
@@ -94,21 +116,31 @@ constexpr Row kv_table[] = {
         .fe("--router-track-output-blocks ~--track-output-blocks", "DYN_ROUTER_TRACK_OUTPUT_BLOCKS").ep("", "DYN_ROUTER_TRACK_OUTPUT_BLOCKS"),
     later("kv.track_prefill_tokens", flag(), "true", track, "Count prompt tokens under way.")
         .fe("--router-track-prefill-tokens", "DYN_ROUTER_TRACK_PREFILL_TOKENS").ep("", "DYN_ROUTER_TRACK_PREFILL_TOKENS"),
-    later("kv.tracking_hash", choice("| public-xxh3-v1 keyed-xxh3-v1"), "public-xxh3-v1", "tracking hash", "Hash that names tracked sequences.")
+    later("kv.tracking_hash", choice("| public-xxh3-v1 keyed-xxh3-v1"), "public-xxh3-v1", "tracking hash",
+          "Hash that names tracked sequences.")
         .fe("--router-tracking-hash", "DYN_ROUTER_TRACKING_HASH"),
-    later("kv.tracking_key_file", file(), "", track, "32-byte key of the keyed hash.").fe("--router-tracking-key-file", "DYN_ROUTER_TRACKING_KEY_FILE"),
-    later("kv.tracking_key_id", text(), "", track, "Which key that is.").fe("--router-tracking-key-id", "DYN_ROUTER_TRACKING_KEY_ID"),
-    later("kv.event_threads", integer(1, 1'024), "4", kv, "Threads that apply KV events.").fe("--router-event-threads", "DYN_ROUTER_EVENT_THREADS"),
-    later("kv.cache_control", flag(), "false", "cache pinning", "Pin cached prefixes for a time on request; needs KV-aware routing.")
+    later("kv.tracking_key_file", file(), "", track, "32-byte key of the keyed hash.")
+        .fe("--router-tracking-key-file", "DYN_ROUTER_TRACKING_KEY_FILE"),
+    later("kv.tracking_key_id", text(), "", track, "Which key that is.")
+        .fe("--router-tracking-key-id", "DYN_ROUTER_TRACKING_KEY_ID"),
+    later("kv.event_threads", integer(1, 1'024), "4", kv, "Threads that apply KV events.")
+        .fe("--router-event-threads", "DYN_ROUTER_EVENT_THREADS"),
+    later("kv.cache_control", flag(), "false", "cache pinning",
+          "Pin cached prefixes for a time on request; needs KV-aware routing.")
         .fe("--enable-cache-control", "DYN_ENABLE_CACHE_CONTROL"),
-    later("kv.serve_indexer", flag(), "false", "serving the KV index to others", "Answer other routers' index queries.").fe("--serve-indexer", "DYN_SERVE_INDEXER"),
-    later("kv.remote_indexer", flag(), "false", "a remote KV index", "Ask another process for matches.").fe("--use-remote-indexer", "DYN_USE_REMOTE_INDEXER"),
+    later("kv.serve_indexer", flag(), "false", "serving the KV index to others", "Answer other routers' index queries.")
+        .fe("--serve-indexer", "DYN_SERVE_INDEXER"),
+    later("kv.remote_indexer", flag(), "false", "a remote KV index", "Ask another process for matches.")
+        .fe("--use-remote-indexer", "DYN_USE_REMOTE_INDEXER"),
     later("kv.session_index", flag(), "false", "an index of sessions", "Remember the blocks of each session.")
         .fe("--enable-session-prefix-index", "DYN_ENABLE_SESSION_PREFIX_INDEX"),
-    later("kv.prefill_load_model", choice("| none ais"), "none", "prefill load model", "How prompt load fades while it is computed.")
+    later("kv.prefill_load_model", choice("| none ais"), "none", "prefill load model",
+          "How prompt load fades while it is computed.")
         .fe("--router-prefill-load-model", "DYN_ROUTER_PREFILL_LOAD_MODEL"),
-#define AIS(name, flag_name, env, what) later("kv.ais_" name, text(), "", "the AIS load model", what).fe("--ais-" flag_name " ~--aic-" flag_name, "DYN_AIS_" env)
-    later("kv.ais_perf_config", text(), "", "the AIS load model", "Its whole configuration, JSON or a file.").fe("--ais-perf-config", "DYN_AIS_PERF_CONFIG"),
+#define AIS(name, flag_name, env, what) later("kv.ais_" name, text(), "", "the AIS load model", what)
+        .fe("--ais-" flag_name " ~--aic-" flag_name, "DYN_AIS_" env)
+    later("kv.ais_perf_config", text(), "", "the AIS load model", "Its whole configuration, JSON or a file.")
+        .fe("--ais-perf-config", "DYN_AIS_PERF_CONFIG"),
     AIS("backend", "backend", "BACKEND", "Engine it stands for."),
     AIS("system", "system", "SYSTEM", "Machine it stands for."),
     AIS("backend_version", "backend-version", "BACKEND_VERSION", "Engine version."),

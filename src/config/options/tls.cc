@@ -11,14 +11,21 @@ constexpr Row rows[] = {
         .both("--tls-client-ca-cert-path").fe("", "DYN_TLS_CLIENT_CA_CERT_PATH").at(Reload::new_connections),
 };
 constexpr Row worker_rows[] = {
-    row("workers.urls", WEIR_FIELD(workers.urls), urls(), "", "Static workers: http://, https:// or unix: URLs, several allowed.").both("--worker-urls"),
-    row("workers.client_cert", WEIR_FIELD(workers.client_cert), file(), "", "Certificate shown to https workers, PEM.").both("--client-cert-path"),
-    row("workers.client_key", WEIR_FIELD(workers.client_key), file(), "", "Private key of that certificate, PEM.").both("--client-key-path"),
-    row("workers.ca", WEIR_FIELD(workers.ca), list(), "", "CA files that https workers are checked against, PEM; none: the system's.").both("--ca-cert-paths"),
+    row("workers.urls", WEIR_FIELD(workers.urls), urls(), "", "Static workers: http://, https:// or unix: URLs, several allowed.")
+        .both("--worker-urls"),
+    row("workers.client_cert", WEIR_FIELD(workers.client_cert), file(), "", "Certificate shown to https workers, PEM.")
+        .both("--client-cert-path"),
+    row("workers.client_key", WEIR_FIELD(workers.client_key), file(), "", "Private key of that certificate, PEM.")
+        .both("--client-key-path"),
+    row("workers.ca", WEIR_FIELD(workers.ca), list(), "",
+          "CA files that https workers are checked against, PEM; none: the system's.")
+        .both("--ca-cert-paths"),
     row("workers.pool_idle_ms", WEIR_FIELD(workers.pool_idle_ms), integer(0, 86'400'000), "3000",
         "Close unused connections to workers after this; stay below the engine's keep-alive. 0 keeps them.")
         .both("--upstream-pool-idle-timeout-secs", 1000),
-    row("workers.http2", WEIR_FIELD(workers.http2), flag(), "false", "Speak HTTP/2 without upgrade to http:// workers, and offer it to https:// ones.").both("--upstream-http2"),
+    row("workers.http2", WEIR_FIELD(workers.http2), flag(), "false",
+          "Speak HTTP/2 without upgrade to http:// workers, and offer it to https:// ones.")
+        .both("--upstream-http2"),
 };
 }  // namespace
 std::span<const Row> tls_rows() { return rows; }
