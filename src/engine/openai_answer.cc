@@ -10,6 +10,12 @@ Failure garbage(std::string detail) { return Failure(Code::engine_garbage, "the 
 
 bool null(Str value) { return value.empty() || json_kind(value) == JsonKind::null; }
 
+// Some engines send a fraction; what no clock says counts as unsaid.
+int64_t seconds(Str number) {
+    double v = json_double(number).value_or(0);
+    return v > 0 && v < 1e12 ? static_cast<int64_t>(v) : 0;
+}
+
 FinishReason finish_reason(Str word) {
     for (auto r : {FinishReason::stop, FinishReason::length, FinishReason::tool_calls, FinishReason::content_filter, FinishReason::function_call,
                    FinishReason::error, FinishReason::abort})
@@ -77,7 +83,7 @@ Result<void> OpenAiAnswer::run(Str json) {
         if (m.key == "object") continue;
         if (m.key == "id" && string) head.id = text(m.value);
         else if (m.key == "model" && string) head.model = text(m.value);
-        else if (m.key == "created" && json_kind(m.value) == JsonKind::number) head.created = static_cast<int64_t>(json_double(m.value).value_or(0));
+        else if (m.key == "created" && json_kind(m.value) == JsonKind::number) head.created = seconds(m.value);
         else if (m.key == "system_fingerprint") head.fingerprint = m.value;
         else if (m.key == "choices" && d_.api_ != Api::embeddings) choices_list = m.value;
         else if (m.key == "data" && d_.api_ == Api::embeddings) rows_list = m.value;
