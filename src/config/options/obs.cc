@@ -6,7 +6,7 @@ constexpr Str buckets = "bucket ranges from the environment", trace = "OpenTelem
               records = "request traces and audit records";
 #define BUCKETS(key, env, what) \
     later("metrics." key "_min", real(), "", buckets, "Smallest bucket of " what ".").fe("", "DYN_METRICS_" env "_MIN"), \
-    later("metrics." key "_max", real(), "", buckets, "Largest bucket of " what ".").fe("", "DYN_METRICS_" env "_MAX"), \
+    later("metrics." key "_max", real(), "", buckets, "Largest bucket of " what ".").fe("", "DYN_METRICS_" env "_MAX"), \ \
     later("metrics." key "_count", integer(1, 64), "", buckets, "Number of buckets of " what ".")
         .fe("", "DYN_METRICS_" env "_COUNT")
 constexpr Row metrics_table[] = {
