@@ -9,7 +9,7 @@ namespace weir::test {
 struct ScriptedService final : HttpService {
     int started = 0, alive = 0, finished = 0;      // coroutines of serve()
     std::string last_head, last_error;
-    uint64_t written = 0;                          // by /stream
+    uint64_t written = 0;                          // by /stream, all of them
     size_t body_max = 64'000'000;
     bool saw_blocked = false;
 
@@ -68,8 +68,9 @@ struct ScriptedService final : HttpService {
         r.lines = "content-type: text/event-stream\r\n";
         std::string piece(10'000, 's');
         x.begin(r, {}, false);
-        for (written = 0; written < bytes;) {
-            if (!x.write_text(piece, written + piece.size() >= bytes)) co_return;
+        for (uint64_t at = 0; at < bytes;) {
+            at += piece.size();
+            if (!x.write_text(piece, at >= bytes)) co_return;
             written += piece.size();
             bool more = true;
             if (x.blocked()) {
