@@ -16,7 +16,7 @@ using test::NetLoop;
 
 // A DNS server on a UDP socket of the same loop. Unknown names get NXDOMAIN, names in `silent` no answer.
 struct FakeDns final : Watched {
-    struct Record { std::string v4; uint32_t ttl_s; };
+    struct Record { std::string v4; uint32_t ttl_s; uint8_t v4_n = 1, v6_n = 0; };   // addresses counted up from v4, and from ::1
     Core& core;
     int fd;
     uint16_t port = 0;
@@ -60,14 +60,19 @@ struct FakeDns final : Watched {
         std::string out(reinterpret_cast<char*>(in), question_end);
         out[2] = static_cast<char>(0x81);
         out[3] = static_cast<char>(found == names.end() ? 0x83 : 0x80);
-        out[7] = a && found != names.end() ? 1 : 0;   // answers
+        const int answers = found == names.end() ? 0 : a ? found->second.v4_n : found->second.v6_n;
+        out[7] = static_cast<char>(answers);
         out[8] = out[9] = out[10] = out[11] = 0;
-        if (a && found != names.end()) {
+        if (answers) {
             uint32_t ttl = htonl(found->second.ttl_s);
             in_addr address{};
             inet_pton_or_die(found->second.v4, address);
-            out += std::string("\xc0\x0c\x00\x01\x00\x01", 6);
-            out.append(reinterpret_cast<char*>(&ttl), 4).append(std::string("\x00\x04", 2)).append(reinterpret_cast<char*>(&address), 4);
+            for (int i = 0; i < answers; i++, address.s_addr += htonl(1)) {
+                out += std::string(a ? "\xc0\x0c\x00\x01\x00\x01" : "\xc0\x0c\x00\x1c\x00\x01", 6);
+                out.append(reinterpret_cast<char*>(&ttl), 4);
+                if (a) out.append(std::string("\x00\x04", 2)).append(reinterpret_cast<char*>(&address), 4);
+                else out.append(std::string("\x00\x10", 2)).append(std::string(15, '\0')).push_back(static_cast<char>(i + 1));
+            }
         }
         ::sendto(fd, out.data(), out.size(), 0, reinterpret_cast<sockaddr*>(&from), from_n);
     }
@@ -206,6 +211,14 @@ TEST_F(ResolverTest, NamesKeptAreBounded) {
     uint64_t before = resolver.queries();
     find("n0.test");   // the one that would have expired first made room
     EXPECT_EQ(resolver.queries(), before + 1);
+}
+
+TEST_F(ResolverTest, AddressesOfOneNameAreBounded) {
+    constexpr uint8_t half = limits::dns_addresses_max / 2;   // an answer of 512 bytes holds no more
+    dns.names["many.test"] = {"10.0.0.1", 30, half, half - 1};
+    EXPECT_EQ(find("many.test").texts.size(), limits::dns_addresses_max - 1);
+    dns.names["more.test"] = {"10.0.0.1", 30, half + 5, half};
+    EXPECT_EQ(find("more.test").texts.size(), limits::dns_addresses_max);
 }
 
 TEST_F(ResolverTest, TooManyUnderWayAreRefused) {

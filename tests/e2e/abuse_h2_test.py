@@ -5,71 +5,51 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
 import e2e  # noqa: E402
 from e2e import weir_process  # noqa: E402
-from h2_frames import ERRORS, H2, PREFACE, encode, frame, request_block  # noqa: E402
+from h2_frames import H2, PING, PREFACE, frame, load, request_fields  # noqa: E402
 
 TABLE = weir_process.ROOT / "tests/abuse/http2.txt"
-ALIVE = "pong are-you?"
-
-
-class Sequence:
-    def __init__(self, name, line):
-        self.name, self.line, self.data, self.answers = name, line, b"", []
-
-
-def load(path):
-    found = []
-    for number, line in enumerate(path.read_text().splitlines(), 1):
-        key, _, value = line.partition(" ")
-        if not line or line.startswith("#") or key == "note:":
-            continue
-        if line.startswith("["):
-            found.append(Sequence(line[1:line.index("]")], number))
-        elif key == "send:":
-            found[-1].data += encode(value)
-        elif key == "expect:":
-            found[-1].answers.append([word.strip() for word in value.split("|")])
-        else:
-            raise ValueError(f"{path}:{number}: unknown line")
-    return found
+FRAMES = {"rst": "rst_stream", "status": "headers", "goaway": "goaway"}
 
 
 class AbuseH2(e2e.Case):
-    def next_event(self, c):
-        """The next frame that says something; "closed" at the end."""
-        while True:
-            try:
-                event = c.event()
-            except EOFError:
-                return "closed"
-            if event:
-                return event
+    def met(self, c, expect):
+        what = expect[0]
+        if what in ("close", "open"):
+            return c.closed if what == "close" else ("ping", 0, "pong") in c.said
+        codes = expect[1].split("|")
+        streams = None if len(expect) < 3 or expect[2] == "any" else int(expect[2])
+        for kind, stream, word in c.said:
+            if kind == FRAMES[what] and streams in (None, stream) and (expect[1] == "any" or word in codes):
+                return c.closed if what == "goaway" else True
+        return False
+
+    def send(self, c, data):
+        try:
+            c.send(data)
+        except (BrokenPipeError, ConnectionResetError):
+            pass                                  # it ended the connection on the way, which may be what is expected
 
     def one(self, weir, case):
+        # After rst and status the connection must still answer a ping.
+        expects = case.expects + ([["open"]] if any(e[0] in ("rst", "status", "open") for e in case.expects) and
+                                  not any(e[0] in ("goaway", "close") for e in case.expects) else [])
+        if case.name == "client-goaway-then-answer":
+            expects = case.expects                # who said goodbye need not be spoken to
         with H2(weir.http, seconds_max=15) as c:
+            for data, awaited in case.steps:
+                self.send(c, data)
+                while awaited and awaited not in c.ended:
+                    if not c.read_frame():
+                        self.fail(f"ended before stream {awaited}: {c.said[-8:]}")
+            if ["open"] in expects:
+                self.send(c, frame("ping", 0, 0, PING))
             try:
-                c.send(case.data)
-            except (BrokenPipeError, ConnectionResetError):
-                pass
-            seen, got = [], ""
-            for wanted in case.answers:
-                while True:
-                    try:
-                        got = self.next_event(c)
-                    except TimeoutError:
-                        self.fail(f"waited for {wanted}, saw {seen}")
-                    seen.append(got)
-                    if got in wanted:
-                        break
-                    if got == "closed":
-                        self.fail(f"waited for {wanted}, saw {seen}")
-            if got.startswith("goaway"):
-                self.assertTrue(c.closed_now(15), "the connection outlives its error")
-            elif got != "closed":
-                c.send(encode("ping payload=are-you?"))
-                while got != ALIVE:
-                    got = self.next_event(c)
-                    seen.append(got)
-                    self.assertFalse(got == "closed" or got.startswith("goaway"), seen)
+                while not all(self.met(c, e) for e in expects) and c.read_frame():
+                    pass
+            except TimeoutError:
+                self.fail(f"waited for {expects}, saw {c.said[-8:]}")
+            for expect in expects:
+                self.assertTrue(self.met(c, expect), f"{expect}: saw {c.said[-8:]}, closed {c.closed}")
 
     def test_every_sequence(self):
         weir, _ = self.served("launch")
@@ -81,7 +61,7 @@ class AbuseH2(e2e.Case):
         self.works(weir)
 
     def ends(self, c, frames):
-        """Sends these one by one, reading what comes, until the server ends the connection; how many it took."""
+        """Sends these one by one until the server ends the connection; how many it took, None when it takes them all."""
         for count, data in enumerate(frames, 1):
             try:
                 c.send(data)
@@ -89,31 +69,21 @@ class AbuseH2(e2e.Case):
                 return count
         return count if c.closed_now(15) else None
 
-    def flood(self, weir, frames):
-        with H2(weir.http, seconds_max=15) as c:
-            c.send(PREFACE + frame("settings"))
-            return self.ends(c, frames)
-
     def test_floods_end_the_connection_and_nothing_else(self):
         weir, (worker,) = self.served("launch")
-        chat = request_block("POST", e2e.CHAT, [("content-type", "application/json")])
+        chat = request_fields("POST", e2e.CHAT, [("content-type", "application/json")])
         floods = {
-            "rapid reset": (frame("headers", 4, 1 + 2 * i, chat) + frame("rst", 0, 1 + 2 * i, b"\0\0\0\x08") for i in range(20_000)),
+            "rapid reset": (frame("headers", 4, 1 + 2 * i, chat) + frame("rst_stream", 0, 1 + 2 * i, b"\0\0\0\x08") for i in range(20_000)),
             "settings": (frame("settings") for _ in range(100_000)),
-            "empty data": [frame("headers", 4, 1, chat)] + [frame("data", 0, 1) for _ in range(100_000)],
             "pings": (frame("ping", 0, 0, b"12345678") for _ in range(300_000)),
         }
         for name, frames in floods.items():
-            with self.subTest(name):
-                self.assertIsNotNone(self.flood(weir, frames), "the connection lives on")
+            with self.subTest(name), H2(weir.http, seconds_max=15) as c:
+                c.send(PREFACE + frame("settings"))
+                self.assertIsNotNone(self.ends(c, frames), "the connection lives on")
                 self.works(weir)
         status = pathlib.Path(f"/proc/{weir.pid}/status").read_text()
         self.assertLess(int(status.split("VmHWM:")[1].split()[0]), 200_000 * e2e.SLOW, "memory grew with the flood")
-        self.assertEqual({r.path for r in worker.requests}, {e2e.CHAT})
-
-    def test_error_names_are_the_standard_ones(self):
-        self.assertEqual(ERRORS.index("ENHANCE_YOUR_CALM"), 0xB)
-        self.assertEqual(ERRORS.index("HTTP_1_1_REQUIRED"), 0xD)
 
 
 if __name__ == "__main__":

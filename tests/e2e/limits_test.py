@@ -71,23 +71,36 @@ AT_THE_SOCKET = {
     "tools_max": (tools, 400),
     "stops_max": (lambda n: body_with(stop=["s%d" % i for i in range(n)]), 400),
     "choices_max": (lambda n: body_with(n=n), 400),
+    "inputs_max": (lambda n: request_bytes("POST", "/v1/embeddings", {"model": "fake", "input": ["x"] * n}), 400),
 }
 # These are reached by the methods below, by name.
-BY_METHOD = {"connections_max", "pipelined_max", "write_rest_max", "request_id_max", "error_body_max", "sse_event_max"}
-# Sizes, not bounds on what a stranger sends.
-NOT_BOUNDS = {"read_chunk", "arena_chunk"}
+BY_METHOD = {"connections_max", "pipelined_max", "write_rest_max", "request_id_max", "error_body_max", "sse_event_max", "model_name_logged_max",
+             "pool_idle_per_worker"}
+# These by a case of tests/abuse/http2.txt, which runs against the server too.
+BY_CASE = {"h2_streams_max": "more-streams-than-allowed", "h2_resets_per_s_max": "rapid-reset", "h2_settings_per_s_max": "settings-flood",
+           "h2_pings_per_s_max": "ping-flood", "h2_empty_data_per_s_max": "empty-data-flood", "h2_continuations_max": "continuation-flood"}
+# Sizes and paces of ours, not bounds on what a stranger sends.
+NOT_BOUNDS = {"read_chunk", "arena_chunk", "tls_handshakes_per_turn"}
+# Bounds that another bound keeps from being reached: the option table allows at most so many attempts.
+BEHIND_ANOTHER = {"retries_max": ("src/config/options/limits.cc", r'"limits\.connect_attempts".*integer\(1, 32\)')}
 
 
 class Limits(e2e.Case):
     def test_every_limit_is_in_a_table(self):
         """A limit that no socket reaches is reached by a unit test that names it."""
         units = "\n".join(p.read_text() for p in (weir_process.ROOT / "src").rglob("*_test.cc"))
+        cases = (weir_process.ROOT / "tests/abuse/http2.txt").read_text()
         for name in LIMITS:
-            if name not in AT_THE_SOCKET and name not in BY_METHOD and name not in NOT_BOUNDS:
-                with self.subTest(name):
+            with self.subTest(name):
+                if name in BY_CASE:
+                    self.assertRegex(cases, rf"(?m)^case {BY_CASE[name]}$")
+                elif name in BEHIND_ANOTHER:
+                    file, pattern = BEHIND_ANOTHER[name]
+                    self.assertRegex((weir_process.ROOT / file).read_text(), pattern)
+                elif name not in AT_THE_SOCKET and name not in BY_METHOD and name not in NOT_BOUNDS:
                     self.assertRegex(units, rf"\b{name}\b", f"{name}: no request in this file and no unit test reaches it")
         self.assertGreater(len(LIMITS), 20)
-        self.assertLessEqual(set(AT_THE_SOCKET) | BY_METHOD | NOT_BOUNDS, set(LIMITS), "a table names a limit that is gone")
+        self.assertLessEqual({*AT_THE_SOCKET, *BY_METHOD, *BY_CASE, *NOT_BOUNDS, *BEHIND_ANOTHER}, set(LIMITS), "a table names a limit that is gone")
 
     def test_requests_at_and_above(self):
         weir, (worker,) = self.served("launch")
@@ -106,6 +119,34 @@ class Limits(e2e.Case):
         for count, kept in ((LIMITS["request_id_max"], True), (LIMITS["request_id_max"] + 1, False)):
             answer = request(weir.http, "POST", CHAT, chat(), [("x-request-id", "r" * count)])
             self.assertEqual(answer.header("x-request-id") == "r" * count, kept)
+
+    def test_a_long_model_name_is_cut_in_the_log(self):
+        weir, _ = self.served("launch", "--log-level", "info")
+        long = "m" * (LIMITS["model_name_logged_max"] + 50)
+        request(weir.http, "POST", CHAT, chat(long), [("x-request-id", "find-me")])
+        line = e2e.wait_until(lambda: [x for x in weir.log_lines() if "find-me" in x and "access" in x], 10, "the access line")[0]
+        self.assertIn("model=mmm", line)
+        self.assertNotIn(long[:LIMITS["model_name_logged_max"] + 1], line)
+
+    def test_idle_connections_to_a_worker(self):
+        """After a burst each core keeps so many and closes the rest."""
+        release, burst = threading.Event(), LIMITS["pool_idle_per_worker"] + 30
+
+        def script(peer, r):
+            release.wait(30)
+            return e2e.polite(peer, r)
+        weir, (worker,) = self.served("launch", "--upstream-pool-idle-timeout-secs", "60", "--cores", "1", script=script)
+        clients = [self.keep(Connection(weir.http, seconds_max=30)) for _ in range(burst)]
+        for c in clients:
+            c.send_request("POST", CHAT, chat())
+        worker.wait_for(burst, 30)
+        release.set()
+        for c in clients:
+            self.assertEqual(c.read_answer().status, 200)
+        carried = {r.connection for r in worker.requests}
+        self.assertEqual(len(carried), burst)
+        e2e.wait_until(lambda: len(worker.open_connections() & carried) <= LIMITS["pool_idle_per_worker"], 10, "the rest closed")
+        self.assertGreater(len(worker.open_connections() & carried), LIMITS["pool_idle_per_worker"] // 2)
 
     def test_pipelined_requests_beyond_the_turn_wait_and_are_answered(self):
         weir, _ = self.served("launch")

@@ -75,7 +75,7 @@ class Logs(e2e.Case):
         for dialect in e2e.DIALECTS:
             with self.subTest(dialect):
                 weir, _ = self.served(dialect, env={"DYN_LOGGING_JSONL": "1"} if dialect == "frontend" else {},
-                                      *([] if dialect == "frontend" else ["--log-level", "info", "--json-log"]))
+                                      *([] if dialect == "frontend" else ["--log-level", "info", "--log-json"]))
                 request(weir.http, "POST", CHAT, chat(), [("x-request-id", "find-me-1")])
                 (line,) = self.lines(weir, "find-me-1")
                 row = json.loads(line)

@@ -128,13 +128,13 @@ class Tls(e2e.Case):
         self.assertEqual(worker.requests, [])
 
     def test_bad_files_are_said_at_start(self):
-        for flags in (["--tls-cert-path", "/nowhere.crt", "--tls-key-path", self.server[0]],
-                      ["--tls-cert-path", self.server[1], "--tls-key-path", self.second[0]],
-                      ["--tls-cert-path", self.server[1]]):
+        for word, flags in (("/nowhere.crt", ["--tls-cert-path", "/nowhere.crt", "--tls-key-path", self.server[0]]),
+                            ("key", ["--tls-cert-path", self.server[1], "--tls-key-path", self.second[0]]),
+                            ("key", ["--tls-cert-path", self.server[1]])):
             with self.subTest(str(flags)):
-                code, _, err = e2e.run("launch", "--port", "0", *flags)
+                code, _, err = e2e.run("launch", "--host", "127.0.0.1", "--port", "0", "--prometheus-port", "0", *flags)
                 self.assertNotEqual(code, 0)
-                self.assertIn("tls", err.lower())
+                self.assertIn(word, err.lower())
 
 
 if __name__ == "__main__":

@@ -26,11 +26,11 @@ def reset(peer, request):
 UNARY = {
     "closes without a word": (send(""), 502, 503),
     "resets without a word": (reset, 502, 503),
-    "half a status line": (send("HTTP/1.1 2"), 502, 503),
-    "half a head": (send(HEAD + "content-le"), 502, 503),
-    "not HTTP": (send("220 smtp ready\r\n\r\n"), 502, 500),
-    "status of two digits": (send("HTTP/1.1 20 OK\r\ncontent-length: 0\r\n\r\n"), 502, 500),
-    "HTTP/3.7": (send("HTTP/3.7 200 OK\r\ncontent-length: 0\r\n\r\n"), 502, 500),
+    "half a status line": (send("HTTP/1.1 2"), 502, 502),
+    "half a head": (send(HEAD + "content-le"), 502, 502),
+    "not HTTP": (send("220 smtp ready\r\n\r\n"), 502, 502),
+    "status of two digits": (send("HTTP/1.1 20 OK\r\ncontent-length: 0\r\n\r\n"), 502, 502),
+    "HTTP/3.7": (send("HTTP/3.7 200 OK\r\ncontent-length: 0\r\n\r\n"), 502, 502),
     "two content-lengths": (send(HEAD + "content-length: 2\r\ncontent-length: 3\r\n\r\n{}x"), 502, 500),
     "length and chunked": (send(HEAD + "content-length: 2\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"), 502, 500),
     "negative length": (send(HEAD + "content-length: -1\r\n\r\n{}"), 502, 500),
@@ -148,8 +148,13 @@ class Dead(e2e.Case):
 
 class Streams(e2e.Case):
     def broken(self, dialect, script, **fields):
-        weir, workers = self.served(dialect, *(["--disable-retries", "--disable-circuit-breaker"] if dialect == "launch" else []), script=script)
+        """The answer to a stream that the worker breaks, and that the next one works."""
+        scripts = [script]
+        weir, workers = self.served(dialect, *(["--disable-retries", "--disable-circuit-breaker"] if dialect == "launch" else []),
+                                    script=lambda peer, r: scripts[0](peer, r))
         answer = request(weir.http, "POST", CHAT, chat(stream=True, **fields))
+        scripts[0] = polite
+        self.works(weir)
         self.no_address(answer, workers)
         return answer
 

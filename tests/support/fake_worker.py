@@ -207,6 +207,11 @@ class FakeWorker:
         else:
             peer.answer(404, b"{}", reason="Not Found")
 
+    def open_connections(self):
+        """Numbers of the connections that are open now."""
+        with self._changed:
+            return {peer.number for peer in self._peers if peer}
+
     def wait_for(self, count, seconds_max=10.0):
         """Until that many POSTs have arrived."""
         with self._changed:

@@ -207,8 +207,8 @@ def metrics(port, path="/metrics"):
     return found
 
 
-def metric(port, name, path="/metrics", **labels):
+def metric(port, name, /, **labels):
     """The sum of the series of that name whose labels include the given ones; None when there is no such series."""
     wanted = {(k, str(v)) for k, v in labels.items()}
-    values = [value for (n, have), value in metrics(port, path).items() if n == name and wanted <= set(have)]
+    values = [value for (n, have), value in metrics(port).items() if n == name and wanted <= set(have)]
     return sum(values) if values else None

@@ -150,10 +150,13 @@ def mocker(*flags, env=None):
     return Weir("mocker", *base, *flags, env=env)
 
 
-def run(*arguments, env=None, seconds_max=60):
+def run(*arguments, env=None, seconds_max=20):
     """The binary as a command that ends by itself: (exit code, stdout, stderr)."""
-    done = subprocess.run([BINARY, *map(str, arguments)], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds_max,
-                          env={**QUIET_ENV, **(env or {})})
+    try:
+        done = subprocess.run([BINARY, *map(str, arguments)], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds_max,
+                              env={**QUIET_ENV, **(env or {})})
+    except subprocess.TimeoutExpired:
+        raise AssertionError(f"{' '.join(map(str, arguments))} still runs after {seconds_max} s") from None
     return done.returncode, done.stdout, done.stderr
 
 
