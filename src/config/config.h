@@ -16,7 +16,6 @@ struct ListenConfig {
     std::string host = "0.0.0.0";        // address literal
     uint16_t port = 8000;                // 0: the kernel chooses
     std::string unix_path;               // not empty: also on this unix socket
-    uint32_t backlog = 4096;
     bool allow_half_close = false;       // a client that sent FIN still gets its answer
     uint32_t connections_max = 0;        // 0: limits::connections_max
     std::string ready_file;              // written once all listeners accept: {"http": port, "metrics": port}
@@ -64,7 +63,6 @@ struct LimitsConfig {                    // times in ms, 0 = none; sizes in byte
     uint64_t connect_ms = 10'000;        // to a worker
     uint64_t first_byte_ms = 0;          // request sent to response head
     uint64_t stream_idle_ms = 0;         // between reads of a worker's response
-    uint64_t handshake_ms = 10'000;      // TLS, either side
     uint32_t connect_attempts = 3;       // workers tried while nothing was sent
 };
 

@@ -64,7 +64,7 @@ Config config_of(const std::string& text) {
 TEST(Load, Golden) { golden::check("config/load.txt", shown); }
 
 TEST(Load, PrecedenceIsArgvEnvironmentFileDefault) {
-    const std::string file = "\nlisten: {port: 3, backlog: 77}\n";
+    const std::string file = "\nlisten: {port: 3}\n";
     EXPECT_EQ(config_of("DYN_HTTP_PORT=2 frontend --discovery-backend mem --http-port 1 --config f" + file).listen.port, 1);
     EXPECT_EQ(config_of("DYN_HTTP_PORT=2 frontend --discovery-backend mem --config f" + file).listen.port, 2);
     EXPECT_EQ(config_of("frontend --discovery-backend mem --config f" + file).listen.port, 3);

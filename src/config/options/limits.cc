@@ -36,8 +36,6 @@ constexpr Row rows[] = {
     seconds("limits.stream_idle_ms", WEIR_FIELD(limits.stream_idle_ms), "0", "--stream-idle-timeout-secs",
           "Give up on a worker's response that pauses for so long; 0: never.")
         .fe({.env = "DYN_HTTP_BACKEND_STREAM_TIMEOUT_SECS", .scale = 1000}),
-    seconds("limits.handshake_ms", WEIR_FIELD(limits.handshake_ms), "10000", "--tls-handshake-timeout-secs",
-          "Time for a TLS handshake."),
     row("limits.connect_attempts", WEIR_FIELD(limits.connect_attempts), integer(1, 32), "3",
           "Workers tried for a request of which nothing was sent yet.")
         .both("--connect-attempts").at(Reload::new_requests),

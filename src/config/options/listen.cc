@@ -10,8 +10,7 @@ constexpr Row rows[] = {
     row("listen.unix", WEIR_FIELD(listen.unix_path), {.kind = Check::unix_socket}, "",
           "Also listen on a unix socket, given as unix:/path.")
         .both("--listen"),
-    row("listen.backlog", WEIR_FIELD(listen.backlog), integer(1, 65'535), "4096",
-          "Connections the kernel keeps waiting for accept.")
+    later("listen.backlog", integer(1, 65'535), "4096", "another accept queue", "Connections the kernel keeps waiting for accept.")
         .fe("", "DYN_HTTP_LISTEN_BACKLOG"),
     row("listen.allow_half_close", WEIR_FIELD(listen.allow_half_close), flag(), "false",
         "Answer clients that shut down their sending side; otherwise that cancels the request.").both("--allow-half-close"),

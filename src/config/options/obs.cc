@@ -6,9 +6,8 @@ constexpr Str buckets = "bucket ranges from the environment", trace = "OpenTelem
               records = "request traces and audit records";
 #define BUCKETS(key, env, what) \
     later("metrics." key "_min", real(), "", buckets, "Smallest bucket of " what ".").fe("", "DYN_METRICS_" env "_MIN"), \
-    later("metrics." key "_max", real(), "", buckets, "Largest bucket of " what ".").fe("", "DYN_METRICS_" env "_MAX"), \ \
-    later("metrics." key "_count", integer(1, 64), "", buckets, "Number of buckets of " what ".")
-        .fe("", "DYN_METRICS_" env "_COUNT")
+    later("metrics." key "_max", real(), "", buckets, "Largest bucket of " what ".").fe("", "DYN_METRICS_" env "_MAX"), \
+    later("metrics." key "_count", integer(1, 64), "", buckets, "How many, of " what ".").fe("", "DYN_METRICS_" env "_COUNT")
 constexpr Row metrics_table[] = {
     row("metrics.host", WEIR_FIELD(metrics.host), text(), "0.0.0.0", "Address of the metrics port.").la("--prometheus-host"),
     row("metrics.port", WEIR_FIELD(metrics.port), port(), "29000", "Port for /metrics alone; 0 lets the kernel choose.")

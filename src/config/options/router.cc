@@ -137,8 +137,8 @@ constexpr Row kv_table[] = {
     later("kv.prefill_load_model", choice("| none ais"), "none", "prefill load model",
           "How prompt load fades while it is computed.")
         .fe("--router-prefill-load-model", "DYN_ROUTER_PREFILL_LOAD_MODEL"),
-#define AIS(name, flag_name, env, what) later("kv.ais_" name, text(), "", "the AIS load model", what)
-        .fe("--ais-" flag_name " ~--aic-" flag_name, "DYN_AIS_" env)
+#define AIS(name, flag_name, env, what) \
+    later("kv.ais_" name, text(), "", "the AIS load model", what).fe("--ais-" flag_name " ~--aic-" flag_name, "DYN_AIS_" env)
     later("kv.ais_perf_config", text(), "", "the AIS load model", "Its whole configuration, JSON or a file.")
         .fe("--ais-perf-config", "DYN_AIS_PERF_CONFIG"),
     AIS("backend", "backend", "BACKEND", "Engine it stands for."),
