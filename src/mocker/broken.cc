@@ -14,6 +14,13 @@ bool breaks_http(Fault::Wrong w) {
 
 bool needs_body(Fault::Wrong w) { return w == Fault::short_length || w == Fault::long_length || w == Fault::half_chunk; }
 
+void spoil_body(Fault::Wrong wrong, std::string& body) {
+    if (body.empty()) return;
+    if (wrong == Fault::bad_json) body.back() = ',';
+    if (wrong == Fault::bad_utf8) body.insert(body.size() / 2, "\xff\xc3(");
+    if (wrong == Fault::cut_sse) body.resize(body.size() / 2);
+}
+
 std::string broken_answer(Fault::Wrong wrong, int status, std::string_view lines, std::string_view body) {
     std::string out;
     if (wrong == Fault::nothing) return out;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "mocker/broken.h"
 #include "sim/text.h"
 #include "wire/utf8.h"
 
@@ -217,8 +218,7 @@ Step Generation::finish(std::string& out, Instant now) {
     if (fault_.wrong == sim::Fault::bad_utf8) choices_[0].text.append("\xff\xc3(");
     std::string body;
     answer_->whole(body, choices_, now - start_);
-    if (fault_.wrong == sim::Fault::bad_json) body.back() = ',';
-    if (fault_.wrong == sim::Fault::cut_sse) body.resize(body.size() / 2);
+    if (fault_.wrong != sim::Fault::bad_utf8) spoil_body(fault_.wrong, body);
     length_ = static_cast<int64_t>(body.size());
     if (fault_.drop != sim::Fault::stay && fault_.wrong == sim::Fault::none && tokens_out_ >= fault_.drop_after) {
         body.resize(fault_.drop_after ? body.size() / 2 : 0);
