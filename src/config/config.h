@@ -35,7 +35,6 @@ struct WorkersConfig {
 };
 
 struct DiscoveryConfig {
-    std::string backend = "mem";         // the effective one: "mem" until others exist
     uint32_t demo_engines = 0;           // simulated engines inside the gateway process
 };
 

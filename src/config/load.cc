@@ -172,14 +172,12 @@ void Loader::stand_ins() {
             replace("router.policy", config.router.policy = row.stand_in, instead);
         }
     }
-    if (in_.command != Command::frontend) config.discovery.backend = "mem";
     const Setting& backend = out_.of("discovery.backend");
-    if (backend.origin > Origin::compat || config.discovery.backend == "mem") return;
+    if (backend.origin > Origin::compat || choose(choices(*backend.row, in_.command), backend.words[0]).built == Built::yes) return;
     if (config.workers.urls.empty() && config.discovery.demo_engines == 0 && errors_.empty())
-        error("not supported yet: discovery backend " + config.discovery.backend +
+        error("not supported yet: discovery backend " + backend.words[0] +
                   " (the default of --discovery-backend); give --worker-urls URL..., or --discovery-backend mem", true);
-    const std::string instead = "stands in for " + config.discovery.backend;
-    replace("discovery.backend", config.discovery.backend = backend.row->stand_in, instead);
+    replace("discovery.backend", std::string(backend.row->stand_in), "stands in for " + backend.words[0]);
 }
 
 void Loader::note_missing() {

@@ -9,7 +9,7 @@ constexpr Row start_row(Str key, Str def, Str help, Str flags) {
     return later(key, integer(0, 86'400), def, "waiting for workers at start-up", help).la(flags);
 }
 constexpr Row rows[] = {
-    Row{.key = "discovery.backend", .field = WEIR_FIELD(discovery.backend), .check = choice("mem | etcd kubernetes file"), .def = "mem",
+    Row{.key = "discovery.backend", .check = choice("mem | etcd kubernetes file"), .def = "mem",
         .help = "Where workers are found: mem knows only --worker-urls and --demo-engines.", .feature = "discovery backend", .stand_in = "mem"}
         .fe("--discovery-backend ~--store-kv", "DYN_DISCOVERY_BACKEND", "etcd"),
     row("discovery.demo_engines", WEIR_FIELD(discovery.demo_engines), integer(0, 64), "0",
