@@ -36,9 +36,8 @@ Result<WorkerSlot> Registry::add(WorkerSpec spec) {
     if (slot == LoadCells::ranks_max) return Failure(Code::shed, "too many workers");
     if (slot == slots_.size()) slots_.emplace_back();
     target.slot = static_cast<uint32_t>(slot);
-    bool ready = spec.ready;
     slots_[slot] = std::make_unique<Known>(Known{std::move(spec), std::move(target)});
-    if (ready) rebuild();
+    rebuild();
     return static_cast<WorkerSlot>(slot);
 }
 
@@ -70,7 +69,11 @@ void Registry::rebuild() {
     auto view = std::make_shared<FleetView>();
     view->version_ = ++version_;
     for (size_t slot = 0; slot < slots_.size(); slot++) {
-        if (!slots_[slot] || !slots_[slot]->spec.ready) continue;
+        if (!slots_[slot]) continue;
+        if (!slots_[slot]->spec.ready) {
+            view->pending_++;
+            continue;
+        }
         auto entry = std::make_unique<FleetView::Entry>();
         entry->spec = slots_[slot]->spec;
         entry->target = slots_[slot]->target;
@@ -85,6 +88,7 @@ void Registry::rebuild() {
         view->ranks_.push_back({&v, 0, &cells_.at(slot)});
         view->entries_.push_back(std::move(entry));
     }
+    view->any_ever_ = view_->any_ever_ || !view->ranks_.empty();
     size_t words = (view->ranks_.size() + 63) / 64;
     view->any_.assign(words, 0);
     view->by_slot_.assign(slots_.size(), nullptr);

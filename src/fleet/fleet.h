@@ -48,7 +48,9 @@ public:
     const std::vector<std::string>& models() const { return models_; }
     bool any_model() const { return any_model_; }        // a worker takes whatever name
     size_t workers() const { return entries_.size(); }   // registered ones
+    size_t pending() const { return pending_; }          // known, but they have not answered yet
     uint64_t version() const { return version_; }
+    bool any_ever() const { return any_ever_; }          // a worker has been registered since the start
     std::span<const std::unique_ptr<Entry>> entries() const { return entries_; }
 
 private:
@@ -60,7 +62,8 @@ private:
     std::vector<std::string> models_;
     std::unordered_map<std::string, std::vector<uint64_t>> serving_;
     std::vector<uint64_t> any_;
-    bool any_model_ = false;
+    bool any_model_ = false, any_ever_ = false;
+    size_t pending_ = 0;
     uint64_t version_ = 0;
 };
 using FleetViewRef = std::shared_ptr<const FleetView>;

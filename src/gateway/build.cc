@@ -163,7 +163,10 @@ Result<void> Gateway::open_workers() {
     registry_ = std::make_unique<Registry>(cells_, tls_client_.get(), config_.workers.http2, [this](FleetViewRef view) { publish(std::move(view)); });
     std::vector<std::string> urls = config_.workers.urls;
     if (config_.discovery.demo_engines) {
-        TRY(mocks_, MockHost::start(config_.mocker, config_.discovery.demo_engines, {}));
+        MockerConfig demo = config_.mocker;
+        demo.port = 0;   // the kernel chooses: nobody but us needs to know them
+        demo.ports.clear();
+        TRY(mocks_, MockHost::start(demo, config_.discovery.demo_engines, {}));
         for (auto& url : mocks_->urls()) urls.push_back(url);
     }
     for (auto& url : urls) {

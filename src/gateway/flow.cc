@@ -40,7 +40,8 @@ Task<void> Flow::serve(HttpExchange& http) {
         if (started) started = co_await begin(http, scope, here, s);
         if (!started) co_return fail(http, scope, started.error());
         if (s.events) co_return co_await stream_events(http, scope, here, s);
-        auto done = co_await dispatch::run(s.relay, http, *s.upstream, relay_rules_, s.deadline, s.passed);
+        Result<void> done;
+        if (!s.relay.ended || http.blocked()) done = co_await dispatch::run(s.relay, http, *s.upstream, relay_rules_, s.deadline, s.passed);
         scope.busy(s.relay.busy_ns);
         s.passed.settle(scope);
         if (!done) co_return break_off(http, scope, s.relay, done.error());
@@ -59,29 +60,36 @@ Task<void> Flow::serve(HttpExchange& http) {
 Task<Result<void>> Flow::start(HttpExchange& http, RequestScope& scope, CoreState& here, const api::Row& row, Streaming& out) {
     Arena arena;
     Call& call = *arena.make<Call>();
-    std::string content_type(http.head().headers.get("content-type"));   // outlives a body that arrives in pieces
-    CO_TRY_OK(co_await http.read_body(options_.api.body_max));
+    Str content_type = arena.copy(http.head().headers.get("content-type"));   // outlives a body that arrives in pieces
+    if (!http.body_complete() || http.body().size() > options_.api.body_max) CO_TRY_OK(co_await http.read_body(options_.api.body_max));
     call.doc.body = http.body();
     call.api = row.api;
     call.dialect = options_.api.dialect;
     call.received = http.received;
+    call.id = {here.core.random().next(), here.core.random().next()};
     CO_TRY_OK(api::decode_light(options_.api, content_type, call, arena));
     call.model = arena.copy(call.model);   // the body may move when it is held
     out.fleet = here.fleet;
     const FleetView* fleet = out.fleet.get();
     scope.model_is(row.api, call.model, fleet->serving(call.model) != nullptr, call.wants & wants::stream);
-    bool events = options_.path == FlowOptions::Path::events;
+    // Usage the client did not ask for can only be added where the stream is read.
+    bool usage_added = options_.api.force_include_usage && call.wants & wants::stream;
+    bool events = options_.path == FlowOptions::Path::events || (usage_added && options_.path == FlowOptions::Path::automatic);
     if (events) CO_TRY_OK(api::decode_full(options_.api, call, arena));
     Prepared prepared = prepare::run(call, !events);
 
     if (options_.total_ms) out.deadline = http.received + options_.total_ms * ns_per_ms;
-    std::string path(row.path), lines;   // an operator may have moved ours; the worker's is the standard one
-    if (!http.head().query.empty()) path.append("?").append(http.head().query);
-    dispatch::append_worker_lines(lines, http.head().headers, scope.id());
+    Str path = row.path;   // an operator may have moved ours; the worker's is the standard one
+    if (!http.head().query.empty()) path = arena.concat({path, "?", http.head().query});
+    here.lines.clear();
+    dispatch::append_worker_lines(here.lines, http.head().headers, scope.id());
+    dispatch::Outgoing request{row.method == api::Method::post ? "POST" : "GET", path, here.lines, {}, false};
     std::string engine_body;
     if (events) {
         out.events = std::make_unique<EventPath>(options_.api, call, here.core.clock().wall() / 1'000);
         out.events->write_request(call, engine_body);
+        request.body = engine_body;
+        request.own_body = true;
     }
     scope.origin_is(cors_of(http.head().headers));
     std::array<WorkerSlot, limits::retries_max> tried;
@@ -91,8 +99,16 @@ Task<Result<void>> Flow::start(HttpExchange& http, RequestScope& scope, CoreStat
         scope.outcome().attempt = static_cast<uint8_t>(attempt);
         scope.picked(*choice.at.worker, policy_name_.c_str());
         policy_->booked(prepared, choice.at);
-        auto sent = co_await dispatch::send(here.pool, fleet->target(choice.at.worker->slot), http, lines, row.method == api::Method::post ? "POST" : "GET",
-                                            path, engine_body.empty() ? std::string_view{} : std::string_view(engine_body));
+        const Target& target = fleet->target(choice.at.worker->slot);
+        dispatch::Sent connection;
+        Result<void> sent;
+        Result<bool> now = dispatch::send_now(here.pool, target, http, request, connection);
+        if (!now) {
+            sent = std::move(now).error();
+        } else if (!*now) {
+            request.lines = arena.copy(request.lines);   // the core's scratch does not survive the wait
+            sent = co_await dispatch::send(here.pool, target, http, request, connection);
+        }
         if (!sent) {
             here.cells.add(here.connect_failed);
             scope.attempt_failed(sent.error()->code);
@@ -102,9 +118,9 @@ Task<Result<void>> Flow::start(HttpExchange& http, RequestScope& scope, CoreStat
             tried[attempt - 1] = choice.at.worker->slot;
             continue;
         }
-        if (!sent->reused) here.cells.add(here.connect_ok);
-        scope.sent(sent->waited_ns);
-        out.upstream = std::move(sent->upstream);
+        if (!connection.reused) here.cells.add(here.connect_ok);
+        scope.sent(connection.waited_ns);
+        out.upstream = std::move(connection.upstream);
         out.worker = choice.at.worker;
         http.drop_body();   // it is not sent again: nothing of the request stays while the worker thinks
         co_return Nothing{};

@@ -82,7 +82,7 @@ void Flow::fail(HttpExchange& http, RequestScope& scope, const Failure& failure)
     if (http.begun()) return http.abort();
     api::Asked asked;
     asked.model = scope.model();
-    asked.any_model_ever = cores_[Core::here().index()]->fleet->version() > 0;
+    asked.any_model_ever = cores_[Core::here().index()]->fleet->any_ever();
     reply(http, scope, api::error_reply(options_.api, *failure, asked));
 }
 
@@ -115,7 +115,7 @@ Task<void> Flow::own_answer(HttpExchange& http, RequestScope& scope, CoreState& 
         scope.finish(Code::ok, Outcome::gateway);
         co_return reply(http, scope, {200, "", "", ""}, extra);
     }
-    api::Asked asked{method, path, {}, found.allow, here.fleet->version() > 0};
+    api::Asked asked{method, path, {}, found.allow, here.fleet->any_ever()};
     if (!found.row) {
         scope.finish(found.code, Outcome::gateway);
         co_return reply(http, scope, api::error_reply(options_.api, *Failure(found.code, ""), asked), extra);
@@ -123,8 +123,8 @@ Task<void> Flow::own_answer(HttpExchange& http, RequestScope& scope, CoreState& 
     bool draining = draining_.load(std::memory_order_relaxed);
     uint32_t workers = static_cast<uint32_t>(here.fleet->workers());
     std::vector<api::ModelInfo> models;
-    for (auto& m : here.fleet->models()) models.push_back({m, 0, 0});
-    api::Standing standing{draining, workers, workers, {}};
+    for (auto& m : here.fleet->models()) models.push_back({m, here.core.clock().wall() / 1'000, 0});
+    api::Standing standing{draining, workers + static_cast<uint32_t>(here.fleet->pending()), workers, {}};
     api::Reply r;
     switch (found.row->endpoint) {
     case api::Endpoint::models: r = api::models_reply(options_.api, models); break;

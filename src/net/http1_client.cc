@@ -11,6 +11,7 @@
 namespace weir {
 namespace {
 
+constexpr uint64_t peek_after_ms = 500;
 thread_local HeaderSpace header_space;
 
 class Http1Upstream final : public Upstream {
@@ -222,8 +223,9 @@ std::unique_ptr<Upstream> ClientPool::take(const Target& target) {
         idle_--;
         uint64_t rested_ms = core_.now_ms() - newest.since_ms;
         if (rested_ms > limits_.pool_idle_ms) continue;
-        // A connection that rested may have been closed meanwhile: look (one system call) rather than lose the request.
-        if (rested_ms > 1 ? newest.transport->stale() : newest.transport->stale_now()) continue;
+        // Events told of a FIN that came before this turn. One that came since is as likely right after a look as before it, so the
+        // look (a system call) is kept for connections that rested long enough for a worker's idle limit.
+        if (rested_ms > peek_after_ms ? newest.transport->stale() : newest.transport->stale_now()) continue;
         newest.transport->deadline_in(0);
         return std::make_unique<Http1Upstream>(*this, target, std::move(newest.transport));
     }

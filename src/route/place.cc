@@ -20,6 +20,8 @@ void gather_load(const FleetView& fleet, std::vector<LoadNow>& out) {
 Result<Choice> place(const Prepared& request, const FleetView& fleet, const Policy& policy, std::span<const WorkerSlot> exclude,
                      Scratch& scratch, Random& random) {
     const std::vector<uint64_t>* serving = fleet.serving(request.model);
+    if (!serving && fleet.pending())
+        return Failure(Code::no_worker, "no worker serves the model yet; some have not answered so far");
     if (!serving) return Failure(Code::model_unknown, "No worker available for model '" + std::string(request.model) + "'", "model");
     scratch.eligible = *serving;
     auto ranks = fleet.ranks();
