@@ -38,6 +38,7 @@ public:
     void take_head(H2Fields& fields, bool end_stream);
     void data(std::string_view bytes);
     void end_of_request();
+    void answer_sent();
     ssize_t pull(uint8_t* to, size_t n, bool& end);     // answer bytes; 0 without end: none now
     void closed(uint32_t error);
 
@@ -47,6 +48,7 @@ private:
     struct BodyAwait;
     struct Stall : Timer { H2Exchange* owner; uint64_t progress_ms = 0; };
     static void on_stall(Timer&);
+    void decline_rest();
     bool charge();
     void open_window();
     bool put(std::span<const iovec> payload, bool end);
@@ -59,11 +61,12 @@ private:
     std::string in_, late_;                // request body: seen by body(), and what came since
     std::string out_;                      // answer bytes the client's windows have not taken; freed when empty
     size_t out_at_ = 0, unconsumed_ = 0;   // unconsumed: received, window not given back yet
+    size_t discarded_ = 0;                 // request bytes that came after nobody wanted them
     Charge charge_;
     Stall stall_;
     Waiter *writer_ = nullptr, *hangup_ = nullptr, *reader_ = nullptr;
     bool head_method_ = false, request_ended_ = false, counted_ = false, started_ = false, served_ = false, closed_ = false, left_ = false;
-    bool reading_ = false, discard_ = false, blocked_ = false, aborted_ = false, peer_reset_ = false, continued_ = false, head_only_ = false;
+    bool reading_ = false, discard_ = false, blocked_ = false, aborted_ = false, peer_reset_ = false, continued_ = false, head_only_ = false, sent_ = false;
 };
 
 class H2Connection {

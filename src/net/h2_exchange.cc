@@ -15,6 +15,7 @@ namespace {
 constexpr uint64_t budget_wait_ms = 10'000, budget_poll_ms = 20;
 constexpr int32_t wide_window = 1024 * 1024;             // while a large body is read; 64 KB otherwise
 constexpr size_t wide_from = 64 * 1024;
+constexpr size_t discard_max = 1024 * 1024;
 constexpr size_t unblock_at = limits::h2_stream_out_max / 4;
 thread_local HttpDate http_date;
 
@@ -82,7 +83,14 @@ void H2Exchange::take_head(H2Fields& fields, bool end_stream) {
 
 void H2Exchange::data(std::string_view bytes) {
     if (discard_) {
-        nghttp2_session_consume_connection(c_.session_, bytes.size());
+        // A client with little left to send need not be stopped; one with much is, when it has its answer.
+        discarded_ += bytes.size();
+        if (discarded_ <= discard_max) {
+            nghttp2_session_consume(c_.session_, id_, bytes.size());
+        } else {
+            nghttp2_session_consume_connection(c_.session_, bytes.size());
+            if (sent_) decline_rest();
+        }
         return;
     }
     unconsumed_ += bytes.size();
@@ -102,6 +110,21 @@ void H2Exchange::end_of_request() {
     request_ended_ = true;
     if (!reading_ && late_.empty()) body_complete_ = true;
     if (reader_) Core::here().ready(*reader_);
+}
+
+// The whole answer is out. A request still on its way may end by itself, for a while.
+void H2Exchange::answer_sent() {
+    sent_ = true;
+    if (request_ended_) return;
+    if (discarded_ > discard_max) return decline_rest();
+    stall_.progress_ms = Core::here().now_ms();
+    if (c_.limits_.body_stall_ms) Core::here().arm(stall_, c_.limits_.body_stall_ms);
+}
+
+// RFC 9113 8.1: the answer holds, the rest of the request is not wanted.
+void H2Exchange::decline_rest() {
+    nghttp2_submit_rst_stream(c_.session_, NGHTTP2_FLAG_NONE, id_, NGHTTP2_NO_ERROR);
+    c_.touched();
 }
 
 void H2Exchange::closed(uint32_t error) {
@@ -188,8 +211,8 @@ void H2Exchange::drop_body() {
     body_ = {};
     charge_.drop();
     if (unconsumed_ && !closed_) {
-        nghttp2_session_consume_connection(c_.session_, std::exchange(unconsumed_, 0));
-        c_.touched();
+        discarded_ += unconsumed_;
+        open_window();
     }
 }
 
@@ -280,7 +303,9 @@ ssize_t H2Exchange::pull(uint8_t* to, size_t n, bool& end) {
 void H2Exchange::on_stall(Timer& timer) {
     auto& stall = static_cast<Stall&>(timer);
     H2Exchange& x = *stall.owner;
-    if (x.closed_ || x.out_at_ == x.out_.size()) return;
+    if (x.closed_) return;
+    if (x.sent_) return x.decline_rest();
+    if (x.out_at_ == x.out_.size()) return;
     Core& core = Core::here();
     uint64_t due_ms = stall.progress_ms + x.c_.limits_.write_stall_ms;
     if (core.now_ms() < due_ms) {

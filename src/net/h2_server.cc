@@ -93,8 +93,7 @@ struct H2Callbacks {
         bool body = f->hd.type == NGHTTP2_DATA || f->hd.type == NGHTTP2_HEADERS;
         if (!body || !(f->hd.flags & NGHTTP2_FLAG_END_STREAM)) return 0;
         H2Exchange* x = stream(s, f->hd.stream_id);
-        // The answer is whole and the rest of the request is not wanted (RFC 9113 8.1).
-        if (x && !x->request_ended_) nghttp2_submit_rst_stream(s, NGHTTP2_FLAG_NONE, f->hd.stream_id, NGHTTP2_NO_ERROR);
+        if (x) x->answer_sent();
         return 0;
     }
 
