@@ -68,6 +68,10 @@ struct H2ClientTest : testing::Test {
         up->send(request);
         co_await read(*up, out);
     }
+    static Task<void> open(ClientPool& pool, const Target& target, std::unique_ptr<Upstream>& out) {
+        auto opened = co_await pool.open(target);
+        out = *std::move(opened);
+    }
     static Task<void> read(Upstream& up, Answer& out) {
         struct Done {
             Answer& out;
@@ -168,12 +172,8 @@ TEST_F(H2ClientTest, FullConnectionsMakeRequestsWait) {
 }
 
 TEST_F(H2ClientTest, AReaderThatWaitsHoldsTheWorkerBack) {
-    auto opening = [](ClientPool& pool, const Target& t, std::unique_ptr<Upstream>& out) -> Task<void> {
-        auto opened = co_await pool.open(t);
-        out = *std::move(opened);
-    };
     std::unique_ptr<Upstream> up;
-    loop.tasks.spawn(opening(*pool, target, up));
+    loop.tasks.spawn(open(*pool, target, up));
     ASSERT_TRUE(loop.until([&] { return up != nullptr; }));
     ASSERT_TRUE(up->send({"GET", "/stream/5000000", "", {}}));
     ASSERT_TRUE(loop.until([&] { return service.saw_blocked; }));
@@ -272,11 +272,7 @@ TEST_F(H2ClientTest, DrainingServerSaysGoAwayInTwoSteps) {
 
 TEST_F(H2ClientTest, StreamsOutliveThePoolAsFailures) {
     std::unique_ptr<Upstream> up;
-    auto opening = [](ClientPool& pool, const Target& t, std::unique_ptr<Upstream>& out) -> Task<void> {
-        auto opened = co_await pool.open(t);
-        out = *std::move(opened);
-    };
-    loop.tasks.spawn(opening(*pool, target, up));
+    loop.tasks.spawn(open(*pool, target, up));
     ASSERT_TRUE(loop.until([&] { return up != nullptr; }));
     up->send({"GET", "/hang", "", {}});
     pool.reset();

@@ -6,8 +6,8 @@
 
 namespace weir {
 namespace {
-enum : unsigned char { data = 0, headers = 1, priority = 2, rst_stream = 3, settings = 4, push_promise = 5, ping = 6, goaway = 7, window_update = 8, continuation = 9 };
-enum : unsigned char { end_stream = 1, ack = 1, end_headers = 4, padded = 8 };
+enum : unsigned char { data = 0, headers = 1, rst_stream = 3, settings = 4, goaway = 7, window_update = 8, continuation = 9 };
+enum : unsigned char { end_stream = 1, ack = 1, padded = 8 };
 }  // namespace
 
 size_t H2Guard::scan(std::string_view bytes, uint64_t now_ms) {
@@ -45,8 +45,8 @@ bool H2Guard::frame(uint64_t now_ms) {
     unsigned char type = header_[3], flags = header_[4];
     switch (type) {
         case data:   // a padded one may be empty too
-            if (!(flags & end_stream) && skip_ <= (flags & padded ? 1u : 0u)) return count(empty_, limits::h2_empty_data_per_s_max, "too many empty DATA frames");
-            return true;
+            if (flags & end_stream || skip_ > (flags & padded ? 1u : 0u)) return true;
+            return count(empty_, limits::h2_empty_data_per_s_max, "too many empty DATA frames");
         case headers:
             continuations_ = 0;
             return true;

@@ -163,7 +163,8 @@ struct H2Answers {
             if (rest.size() < 9) return;
             size_t n = at(0) << 16 | at(1) << 8 | at(2);
             if (rest.size() < 9 + n) return;
-            frames.push_back({static_cast<int>(at(3)), static_cast<int>(at(4)), (at(5) << 24 | at(6) << 16 | at(7) << 8 | at(8)) & 0x7fffffffu, rest.substr(9, n)});
+            uint32_t stream = (at(5) << 24 | at(6) << 16 | at(7) << 8 | at(8)) & 0x7fffffffu;
+            frames.push_back({static_cast<int>(at(3)), static_cast<int>(at(4)), stream, rest.substr(9, n)});
             rest.erase(0, 9 + n);
         }
     }
@@ -183,14 +184,15 @@ struct H2Answers {
         return v;
     }
     static std::string code_name(uint32_t code) {
-        static const std::array<const char*, 14> names{"NO_ERROR", "PROTOCOL_ERROR", "INTERNAL_ERROR", "FLOW_CONTROL_ERROR", "SETTINGS_TIMEOUT", "STREAM_CLOSED",
-                                                       "FRAME_SIZE_ERROR", "REFUSED_STREAM", "CANCEL", "COMPRESSION_ERROR", "CONNECT_ERROR",
+        static const std::array<const char*, 14> names{"NO_ERROR", "PROTOCOL_ERROR", "INTERNAL_ERROR", "FLOW_CONTROL_ERROR",
+                                                       "SETTINGS_TIMEOUT", "STREAM_CLOSED", "FRAME_SIZE_ERROR", "REFUSED_STREAM", "CANCEL", "COMPRESSION_ERROR", "CONNECT_ERROR",
                                                        "ENHANCE_YOUR_CALM", "INADEQUATE_SECURITY", "HTTP_1_1_REQUIRED"};
         return code < names.size() ? names[code] : std::to_string(code);
     }
     // The status of a header block whose first field is :status, in any of the forms an encoder may choose on a fresh connection.
     static std::string status(const std::string& block) {
-        static const std::map<int, const char*> indexed{{0x88, "200"}, {0x89, "204"}, {0x8a, "206"}, {0x8b, "304"}, {0x8c, "400"}, {0x8d, "404"}, {0x8e, "500"}};
+        static const std::map<int, const char*> indexed{{0x88, "200"}, {0x89, "204"}, {0x8a, "206"}, {0x8b, "304"},
+                                                       {0x8c, "400"}, {0x8d, "404"}, {0x8e, "500"}};
         size_t i = 0;
         while (i < block.size() && (static_cast<unsigned char>(block[i]) & 0xe0) == 0x20) i++;   // table size updates
         if (i >= block.size()) return "";
@@ -228,7 +230,8 @@ struct H2Answers {
         return false;
     }
     std::string text() const {
-        static const std::array<const char*, 10> names{"data", "headers", "priority", "rst_stream", "settings", "push_promise", "ping", "goaway", "window_update", "continuation"};
+        static const std::array<const char*, 10> names{"data",         "headers", "priority", "rst_stream",    "settings",
+                                                       "push_promise", "ping",    "goaway",   "window_update", "continuation"};
         std::string out;
         for (auto& f : frames) {
             out += std::string(f.type < 10 ? names[static_cast<size_t>(f.type)] : "?") + "(" + std::to_string(f.stream);
