@@ -148,6 +148,14 @@ class Options(e2e.Case):
         bounds = {line.split('le="')[1].split('"')[0] for line in text.splitlines() if line.startswith(name)}
         self.assertEqual(bounds, {"0.25", "7.5", "+Inf"})
 
+    def test_metrics_on_an_address_of_their_own(self):
+        weir = self.start("launch", "--host", "127.0.0.1", "--port", "0", "--prometheus-host", "127.0.0.2", "--prometheus-port", "0")
+        with socket.create_connection(("127.0.0.2", weir.metrics), 5) as s:
+            s.sendall(b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+            self.assertTrue(s.makefile("rb").read().startswith(b"HTTP/1.1 200 "))
+        with self.assertRaises(OSError):
+            socket.create_connection(("127.0.0.1", weir.metrics), 5)
+
     def test_log_level_by_variable(self):
         for env, wanted in (({"RUST_LOG": "smg=error"}, False), ({"RUST_LOG": "info"}, True)):
             weir, _ = self.served("launch", env=env)
