@@ -50,30 +50,24 @@ Result<std::vector<std::string>> read_model_list(std::string_view body) {
     return models;
 }
 
-Task<void> watch_static_worker(Registry& registry, ClientPool& pool, WorkerSlot slot, StaticUrlsOptions options) {
+Task<void> watch_static_worker(std::string url, Target target, ClientPool& pool, FoundModels found, StaticUrlsOptions options) {
     uint64_t wait_ms = options.retry_first_ms;
-    bool told = false;
+    bool ready = false, told = false;
     for (;;) {
-        const Target* target = registry.target(slot);
-        if (!target) co_return;
-        Target copy = *target;
-        auto said = co_await ask(pool, copy, options);
-        const WorkerSpec* spec = registry.spec(slot);
-        if (!spec) co_return;
+        auto said = co_await ask(pool, target, options);
         if (said) {
-            bool first = !spec->ready;
             std::vector<std::string> models = said->value_or(std::vector<std::string>{});
             std::string names;
             for (auto& m : models) names.append(names.empty() ? "" : ",").append(m);
-            if (first) LOG_INFO(discovery, "worker registered", {"worker", spec->url}, {"models", names.empty() ? "(any)" : names});
-            registry.set_models(slot, std::move(models));
-            wait_ms = options.retry_first_ms;
+            if (!ready) LOG_INFO(discovery, "worker registered", {"worker", url}, {"models", names.empty() ? "(any)" : names});
+            ready = true;
+            found(std::move(models));
             co_await sleep_ms(options.refresh_ms);
             continue;
         }
-        if (!told && !spec->ready) LOG_WARN(discovery, "worker does not answer yet", {"worker", spec->url}, {"why", said.error()->message});
+        if (!told && !ready) LOG_WARN(discovery, "worker does not answer yet", {"worker", url}, {"why", said.error()->message});
         told = true;
-        co_await sleep_ms(spec->ready ? options.refresh_ms : wait_ms);
+        co_await sleep_ms(ready ? options.refresh_ms : wait_ms);
         wait_ms = std::min(wait_ms * 2, options.retry_max_ms);
     }
 }

@@ -1,9 +1,9 @@
 // Workers from a list of URLs: each is asked for its models until it answers, then it is routable.
 #pragma once
+#include <functional>
 #include <string>
 #include <vector>
 
-#include "fleet/fleet.h"
 #include "net/upstream.h"
 
 namespace weir {
@@ -15,8 +15,10 @@ struct StaticUrlsOptions {
     uint64_t refresh_ms = 30'000;      // a worker that answered is asked again, so that a restart with another model is seen
 };
 
-// Runs until destroyed, on the control core. `slots` come from Registry::add. A worker without /v1/models (404, 405, 501) takes any model.
-Task<void> watch_static_worker(Registry& registry, ClientPool& pool, WorkerSlot slot, StaticUrlsOptions options);
+// Runs until destroyed, on the control core. `found` hears of the worker's models, first and whenever it was asked again; none: it
+// takes any model (a worker without /v1/models: 404, 405, 501).
+using FoundModels = std::function<void(std::vector<std::string> models)>;
+Task<void> watch_static_worker(std::string url, Target target, ClientPool& pool, FoundModels found, StaticUrlsOptions options);
 
 // Model ids of an OpenAI model list. Failure: engine_garbage.
 Result<std::vector<std::string>> read_model_list(std::string_view body);

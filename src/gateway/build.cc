@@ -173,7 +173,10 @@ Result<void> Gateway::open_workers() {
         WorkerSpec spec;
         spec.url = url;
         TRY(WorkerSlot slot, registry_->add(std::move(spec)));
-        ctl_->post([this, slot] { ctl_->nursery().spawn(watch_static_worker(*registry_, *ctl_pool_, slot, {})); });
+        ctl_->post([this, slot, url] {
+            auto found = [this, slot](std::vector<std::string> models) { registry_->set_models(slot, std::move(models)); };
+            ctl_->nursery().spawn(watch_static_worker(url, *registry_->target(slot), *ctl_pool_, std::move(found), {}));
+        });
     }
     return Nothing{};
 }

@@ -17,7 +17,9 @@ public:
     EventPath(const api::Options& options, const Call& call, int64_t now_s)
         : tail_(tail_of(call)), encoder_(api::make_encoder(options, tail_, now_s)), decoder_(call.api, streaming()) {}
     bool streaming() const { return tail_.wants & wants::stream; }
-    void write_request(const Call& call, std::string& out) const { engine::write_openai_request(call, {{}, streaming(), (tail_.wants & wants::include_usage) != 0}, out); }
+    void write_request(const Call& call, std::string& out) const {
+        engine::write_openai_request(call, {{}, streaming(), (tail_.wants & wants::include_usage) != 0}, out);
+    }
 
     // One read of the engine's body (payload, no chunk framing); appends what the client gets now.
     Result<void> feed(std::string_view bytes, Instant at, RequestScope&, std::string& out);
