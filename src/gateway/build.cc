@@ -169,6 +169,7 @@ Result<void> Gateway::open_workers() {
         TRY(mocks_, MockHost::start(demo, config_.discovery.demo_engines, {}));
         for (auto& url : mocks_->urls()) urls.push_back(url);
     }
+    workers_known_ = urls.size();
     for (auto& url : urls) {
         WorkerSpec spec;
         spec.url = url;

@@ -35,6 +35,7 @@ private:
     Result<void> open_workers();
     void start();
     void announce();
+    int wait_for_workers();
     int wait_for_end();
     uint64_t active() const;
     void publish(FleetViewRef);
@@ -42,6 +43,8 @@ private:
 
     Config config_;
     std::atomic<bool> draining_{false};
+    std::atomic<size_t> workers_ready_{0};
+    size_t workers_known_ = 0;                      // from the command line
     Budget bodies_;
     Metrics metrics_;
     std::unique_ptr<AccessLog> access_;

@@ -8,10 +8,18 @@
 #include "gateway/gateway.h"
 #include "gateway/mock_host.h"
 #include "obs/log.h"
+#include "obs/progress.h"
 
 namespace weir {
 namespace {
-constexpr uint64_t tick_ms = 20, tls_check_ms = 1'000;
+constexpr uint64_t tick_ms = 20, tls_check_ms = 1'000, progress_ms = 100;
+
+sigset_t stop_signals() {
+    sigset_t set;
+    sigemptyset(&set);
+    for (int s : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, s);
+    return set;
+}
 }
 
 void Gateway::publish(FleetViewRef view) {
@@ -24,6 +32,7 @@ void Gateway::publish(FleetViewRef view) {
             s->fleet = view;
         });
     }
+    workers_ready_.store(view->workers(), std::memory_order_relaxed);
     metrics_.hide(Metric::worker_pool_size);
     for (auto& model : view->models()) {
         size_t n = 0;
@@ -75,16 +84,27 @@ int Gateway::run() {
     return wait_for_end();
 }
 
+// On a terminal: how many workers have answered so far. Returns the signal that came meanwhile, or 0.
+int Gateway::wait_for_workers() {
+    Progress progress("waiting for workers", workers_known_);
+    sigset_t set = stop_signals();
+    while (progress.active() && workers_ready_.load(std::memory_order_relaxed) < workers_known_) {
+        progress.at(workers_ready_.load(std::memory_order_relaxed));
+        timespec t{0, static_cast<long>(progress_ms * ns_per_ms)};
+        int got = sigtimedwait(&set, nullptr, &t);
+        if (got == SIGINT || got == SIGTERM) return got;
+    }
+    return 0;
+}
+
 int Gateway::wait_for_end() {
-    sigset_t set;
-    sigemptyset(&set);
-    for (int s : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, s);
+    sigset_t set = stop_signals();
     auto wait = [&](uint64_t ms) -> bool {   // true: asked to stop (again)
         timespec t{static_cast<time_t>(ms / 1'000), static_cast<long>(ms % 1'000 * 1'000'000)};
         int got = sigtimedwait(&set, nullptr, &t);
         return got == SIGINT || got == SIGTERM;
     };
-    for (int got = 0; got != SIGINT && got != SIGTERM;) {
+    for (int got = wait_for_workers(); got != SIGINT && got != SIGTERM;) {
         got = sigwaitinfo(&set, nullptr);
         if (got == SIGHUP) LOG_INFO(main, "SIGHUP: certificates are followed by themselves, nothing else can be reloaded yet");
     }
