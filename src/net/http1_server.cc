@@ -142,6 +142,8 @@ public:
                 auto [at, ec] = std::to_chars(digits, digits + sizeof digits, reply.length);
                 append_header(out, "content-length", {digits, static_cast<size_t>(at - digits)});
             }
+        } else if (bodiless) {
+            // neither a length nor a coding: RFC 9112 6.1
         } else if (minor_ >= 1) {
             out.append("transfer-encoding: chunked\r\n");
             chunked_ = true;
@@ -264,7 +266,8 @@ private:
             if (!t.empty()) pieces[n++] = {const_cast<char*>(t.data()), t.size()};
         }
         if (n == 0) return !t_.broken();
-        bool ok = t_.send(pieces, n);
+        // What ends an answer is whole in the caller's memory: its rest need not fit the bound of a stream that goes on.
+        bool ok = end ? t_.send_large(pieces, n) : t_.send(pieces, n);
         if (t_.blocked()) t_.deadline_in(limits_.write_stall_ms);
         return ok;
     }
@@ -408,7 +411,13 @@ Task<void> serve_http1(std::unique_ptr<Transport> transport, HttpService& servic
         if (next == Http1Connection::Next::http2) break;
         if (c.transport->hung_up() && !limits.allow_half_close) co_return;
         static thread_local Waiter* nobody;   // with half-close allowed a client that sent FIN still gets its answer
-        bool finished = co_await race(service.serve(c.x), limits.allow_half_close ? nobody : c.transport->hangup_slot());
+        bool finished = false;
+        try {
+            finished = co_await race(service.serve(c.x), limits.allow_half_close ? nobody : c.transport->hangup_slot());
+        } catch (...) {
+            c.transport->reset();   // as below
+            throw;
+        }
         if (!finished) co_return;
         if (!c.x.ended() || c.x.aborted()) {
             c.transport->reset();   // never let a broken answer look complete

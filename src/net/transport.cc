@@ -66,6 +66,7 @@ bool Transport::push_rest() {
         if (sent < 0) return false;
         rest_->at += static_cast<size_t>(sent);
         accepted_ = true;
+        if (deadline_.at_ms && !timed_out_) deadline_.at_ms = Core::here().now_ms() + deadline_.ms;
     }
     rest_.reset();
     return true;
@@ -102,6 +103,7 @@ void Transport::deadline_in(uint64_t ms) {
         return;
     }
     deadline_.at_ms = core.now_ms() + ms;
+    deadline_.ms = ms;
     if (!deadline_.armed() || deadline_.due_ms > deadline_.at_ms) core.arm(deadline_, ms);
 }
 

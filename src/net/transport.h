@@ -62,6 +62,7 @@ public:
     Drained drained() { return Drained(*this); }
 
     // One deadline at a time, lazily moved: a later one only writes a number. 0 = none. Wakes recv() and drained().
+    // It begins anew whenever the peer takes some of a rest.
     void deadline_in(uint64_t ms);
     bool timed_out() const { return timed_out_; }
 
@@ -100,7 +101,7 @@ protected:
 private:
     friend struct Recv;
     friend struct Drained;
-    struct Deadline : Timer { Transport* owner; uint64_t at_ms = 0; };
+    struct Deadline : Timer { Transport* owner; uint64_t at_ms = 0, ms = 0; };
     static void on_deadline(Timer&);
     bool send_up_to(const iovec* pieces, int n, size_t rest_max);
     bool take(Got& got);                 // true: got is final (not EAGAIN)
