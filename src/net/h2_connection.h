@@ -55,8 +55,8 @@ private:
 
     H2Connection& c_;
     const int32_t id_;
-    H2Fields::Head held_;
-    RequestHead own_head_;
+    struct Request { H2Fields::Head held; RequestHead head; };
+    std::unique_ptr<Request> request_;     // until drop_body()
     BadHead refused_{};                    // status not 0: the head is answered without the service
     std::string in_, late_;                // request body: seen by body(), and what came since
     std::string out_;                      // answer bytes the client's windows have not taken; freed when empty

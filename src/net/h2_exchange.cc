@@ -18,6 +18,7 @@ constexpr size_t wide_from = 64 * 1024;
 constexpr size_t discard_max = 1024 * 1024;
 constexpr size_t unblock_at = limits::h2_stream_out_max / 4;
 thread_local HttpDate http_date;
+const RequestHead no_head{};
 
 nghttp2_nv pair(std::string_view name, std::string_view value) {
     auto bytes = [](std::string_view v) { return const_cast<uint8_t*>(reinterpret_cast<const uint8_t*>(v.data())); };
@@ -60,7 +61,7 @@ struct H2Exchange::BodyAwait : Timer {
 };
 
 H2Exchange::H2Exchange(H2Connection& connection, int32_t id) : c_(connection), id_(id) {
-    head_ = &own_head_;
+    head_ = &no_head;
     http_major = 2;
     received = c_.read_at_;
     peer = c_.peer_;
@@ -73,12 +74,13 @@ H2Exchange::~H2Exchange() = default;
 
 void H2Exchange::take_head(H2Fields& fields, bool end_stream) {
     request_ended_ = body_complete_ = end_stream;
-    if (!fields.request(end_stream, held_, own_head_, refused_)) {
-        own_head_ = RequestHead{};
-        held_ = {};
+    request_ = std::make_unique<Request>();
+    if (!fields.request(end_stream, request_->held, request_->head, refused_)) {
+        request_.reset();
         return;
     }
-    head_method_ = own_head_.method == "HEAD";
+    head_ = &request_->head;
+    head_method_ = head_->method == "HEAD";
 }
 
 void H2Exchange::data(std::string_view bytes) {
@@ -143,7 +145,7 @@ bool H2Exchange::gone() const { return left_ || aborted_ || c_.t_.broken(); }
 
 bool H2Exchange::charge() {
     if (!c_.limits_.bodies) return true;
-    size_t holds = held_.text.size() + in_.capacity() + late_.capacity();
+    size_t holds = (request_ ? request_->held.text.size() : 0) + in_.capacity() + late_.capacity();
     return charge_.bytes() >= holds || charge_.grow(*c_.limits_.bodies, holds - charge_.bytes());
 }
 
@@ -156,16 +158,16 @@ void H2Exchange::open_window() {
 }
 
 Task<Result<void>> H2Exchange::read_body(size_t bytes_max) {
-    if (own_head_.body == BodyKind::length && own_head_.content_length > bytes_max) co_return too_large(bytes_max);
-    if (c_.limits_.bodies && own_head_.content_length > c_.limits_.bodies->limit())
+    if (head_->body == BodyKind::length && head_->content_length > bytes_max) co_return too_large(bytes_max);
+    if (c_.limits_.bodies && head_->content_length > c_.limits_.bodies->limit())
         co_return Failure(Code::too_large, "the request body is larger than the gateway's budget for request bodies");
     if (!request_ended_ && !left_) {
-        if (own_head_.expect_continue && !continued_) {
+        if (head_->expect_continue && !continued_) {
             continued_ = true;
             nghttp2_nv status = pair(":status", "100");
             nghttp2_submit_headers(c_.session_, NGHTTP2_FLAG_NONE, id_, nullptr, &status, 1, nullptr);
         }
-        if (own_head_.body == BodyKind::chunked || own_head_.content_length > wide_from) {
+        if (head_->body == BodyKind::chunked || head_->content_length > wide_from) {
             nghttp2_session_set_local_window_size(c_.session_, NGHTTP2_FLAG_NONE, id_, wide_window);
             if (!std::exchange(c_.wide_, true)) nghttp2_session_set_local_window_size(c_.session_, NGHTTP2_FLAG_NONE, 0, wide_window);
         }
@@ -206,8 +208,8 @@ void H2Exchange::drop_body() {
     discard_ = true;
     std::string().swap(in_);
     std::string().swap(late_);
-    held_ = {};
-    own_head_ = RequestHead{};
+    head_ = &no_head;
+    request_.reset();
     body_ = {};
     charge_.drop();
     if (unconsumed_ && !closed_) {

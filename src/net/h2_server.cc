@@ -129,6 +129,8 @@ struct H2Callbacks {
             nghttp2_option_new(&o);
             nghttp2_option_set_no_auto_window_update(o, 1);
             nghttp2_option_set_no_closed_streams(o, 1);
+            // Its own bound is far below what an impatient client may do; ours (H2Guard) comes first.
+            nghttp2_option_set_stream_reset_rate_limit(o, 2 * limits::h2_resets_per_s_max, limits::h2_resets_per_s_max);
             return o;
         }();
         nghttp2_session* s = nullptr;
