@@ -21,8 +21,21 @@ constexpr uint64_t accept_retry_ms = 50, tls_handshake_ms = 10'000;
 
 Failure os_failure(const std::string& what) { return Failure(Code::internal, what + ": " + std::strerror(errno)); }
 
-Result<int> bind_one(const ListenAt& at, uint16_t port) {
+// SO_REUSEPORT would let a second process share the port in silence. A socket without it tells whether somebody has it.
+bool taken(const Address& address) {
+    int fd = ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int one = 1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    bool in_use = ::bind(fd, reinterpret_cast<const sockaddr*>(&address.storage), address.length) != 0 && errno == EADDRINUSE;
+    ::close(fd);
+    errno = in_use ? EADDRINUSE : 0;
+    return in_use;
+}
+
+// `first`: of this server; its later listeners share the port.
+Result<int> bind_one(const ListenAt& at, uint16_t port, bool first) {
     TRY(Address address, at.unix_path.empty() ? parse_address(at.host, port) : unix_address(at.unix_path));
+    if (first && at.unix_path.empty() && taken(address)) return os_failure("cannot listen on " + address.text());
     int fd = ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return os_failure("socket");
     int one = 1, zero = 0;
@@ -105,7 +118,7 @@ Result<void> Server::listen(const ListenAt& at) {
     port_ = at.port;
     for (size_t i = 0; i < per_core_.size(); i++) {
         if (i > 0 && !at.unix_path.empty()) break;   // one unix socket: its core hands connections over
-        TRY(int fd, bind_one(at, port_));
+        TRY(int fd, bind_one(at, port_, i == 0));
         if (port_ == 0) port_ = port_of(fd);
         per_core_[i]->acceptor = std::make_unique<Acceptor>();
         per_core_[i]->acceptor->fd = fd;

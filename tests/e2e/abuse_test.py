@@ -63,7 +63,7 @@ class Abuse(e2e.Case):
     def test_the_same_bytes_one_at_a_time(self):
         """Where the reads end must not matter. The long ones are left out: the parser's own tests split those."""
         import socket
-        weir, _ = self.served("launch")
+        weir, _ = self.served("launch", "--header-read-timeout-secs", "1")
         for case in abuse.load(TABLE):
             if len(case.data) > 400 or any(e.wait for e in case.answers):
                 continue
@@ -76,10 +76,13 @@ class Abuse(e2e.Case):
                     pass
                 for expected in case.answers:
                     try:
-                        self.assertEqual(c.read_answer("HEAD" if case.data.startswith(b"HEAD ") else "GET").status, expected.status)
+                        status = c.read_answer("HEAD" if case.data.startswith(b"HEAD ") else "GET").status
                     except EOFError:
                         # Bytes that follow a refusal reset the connection, which may overtake the answer.
                         self.assertGreaterEqual(expected.status, 400, "no answer")
+                        break
+                    # A head that never ends is looked at a few times only; then its time runs out.
+                    self.assertIn(status, {expected.status, 408 if expected.status >= 400 else expected.status})
 
 
 if __name__ == "__main__":

@@ -86,7 +86,7 @@ class Cancel(e2e.Case):
         weir = self.keep(e2e.gateway("launch", workers=[engine.url]))
         models = wait_until(lambda: e2e.request(weir.http, "GET", "/v1/models").json().get("data"), 10, "a model")
         with Connection(weir.http) as c:
-            c.send_request("POST", CHAT, chat(models[0]["id"], stream=True, max_tokens=100_000))
+            c.send_request("POST", CHAT, chat(models[0]["id"], stream=True, max_tokens=20_000))
             c.read_head()
             next(c.chunks())
         wait_until(lambda: (metric(engine.http, "weir_mocker_cancelled_total") or 0) >= 1, 10, "the mocker's cancel counter")
