@@ -28,7 +28,8 @@ public:
     }
 
     // `bytes` holds a parsed head (in `head`) and what came behind it. `borrowed`: they are in the core's read buffer, in_ is free.
-    // False: the chunked framing of the body is broken.
+    // False: the chunked framing of the body is broken; body_refusal() is the status that says so.
+    int body_refusal() const { return framer_.status(); }
     bool start(std::string_view bytes, bool borrowed) {
         base_ = bytes.data();
         borrowed_ = borrowed;
@@ -95,7 +96,7 @@ public:
                 co_return Failure(Code::request_timeout, "the request body did not arrive in time");
             std::string_view bytes = got.view();
             size_t taken = decode(bytes, body);
-            if (framer_.bad()) co_return Failure(Code::bad_request, framer_.why());
+            if (framer_.bad()) co_return Failure(framer_.status() == 431 ? Code::too_many_headers : Code::bad_request, framer_.why());
             if (taken < bytes.size()) in_.append(bytes.substr(taken));
             if (body.size() > bytes_max) co_return too_large(bytes_max);
             if (framer_.done()) break;
@@ -339,7 +340,7 @@ public:
                 served_++;
                 co_return Next::request;
             }
-            bad = {400, "the chunked framing of the request body is broken"};
+            bad = {x.body_refusal(), x.body_refusal() == 431 ? "trailers too large" : "the chunked framing of the request body is broken"};
         }
         refuse(bad);
         co_await linger();
