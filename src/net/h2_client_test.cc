@@ -5,9 +5,11 @@
 
 #include "net/resolver.h"
 #include "net/server.h"
+#include "net/tls.h"
 #include "tests/support/h2_cases.h"
 #include "tests/support/net_loop.h"
 #include "tests/support/net_service.h"
+#include "tests/support/test_certificates.h"
 
 namespace weir {
 namespace {
@@ -281,6 +283,41 @@ TEST_F(H2ClientTest, StreamsOutliveThePoolAsFailures) {
     ASSERT_TRUE(loop.until([&] { return a.done; }));
     EXPECT_EQ(a.error, Code::reset_before_byte);
     EXPECT_FALSE(up->send({"GET", "/health", "", {}}));
+}
+
+// The whole way: TLS both sides, certificates both ways, h2 by ALPN.
+TEST_F(H2ClientTest, ChosenByAlpnWithCertificatesBothWays) {
+    auto& c = test::certificates();
+    auto tls = TlsServer::load({c.cert("server"), c.key("server"), c.cert("ca")});
+    ASSERT_TRUE(tls) << tls.error()->message;
+    Server secure({&loop.core}, service, limits, tls->get());
+    ASSERT_TRUE(secure.listen({"127.0.0.1", 0, {}}));
+    secure.start();
+    auto identified = TlsClient::load({c.cert("client"), c.key("client"), {c.cert("ca")}, true});
+    auto nameless = TlsClient::load({{}, {}, {c.cert("ca")}, true});
+    ASSERT_TRUE(identified && nameless);
+    Target other = target;
+    target.host = other.host = "localhost";
+    target.port = other.port = secure.port();
+    target.tls = other.tls = true;
+    target.http = other.http = Target::Http::two_alpn;
+    target.tls_client = identified->get();
+    other.tls_client = nameless->get();
+    other.slot = 1;
+    std::vector<Answer> answers(40);
+    for (auto& a : answers) loop.tasks.spawn(fetch(*pool, target, {"GET", "/stream/200000", "", {}}, a));
+    ASSERT_TRUE(loop.settle());
+    for (auto& a : answers) EXPECT_EQ(a.body.size(), 200'000u);
+    EXPECT_EQ(secure.connections(), 1u);
+    target.http = Target::Http::one;   // and the older protocol where asked for
+    EXPECT_EQ(get("/health").body, "ok");
+    Answer stranger;
+    loop.tasks.spawn(fetch(*pool, other, {"GET", "/health", "", {}}, stranger));
+    ASSERT_TRUE(loop.settle());
+    EXPECT_EQ(stranger.status, 0);
+    EXPECT_NE(stranger.error, Code::ok);
+    pool.reset();
+    for (int i = 0; i < 3; i++) loop.core.turn(1);
 }
 
 // A worker that plays frames: `script` goes out when the request has come, then it closes or waits.
