@@ -41,7 +41,8 @@ bool pass_ready(Relay& r, HttpExchange& client, Upstream& up, Observer& observer
 bool begin(Relay& r, HttpExchange& client, Upstream& up, const ResponseHead& head, std::string_view lines, bool has_date,
            Observer& observer) {
     auto type = head.headers.get("content-type");
-    r.sse = type.size() >= 17 && same_ignoring_case(type.substr(0, 17), "text/event-stream");
+    // With a length there is no room for anything of ours.
+    r.sse = head.body != BodyKind::length && type.size() >= 17 && same_ignoring_case(type.substr(0, 17), "text/event-stream");
     r.framed = head.body == BodyKind::chunked && client.takes_framed() && up.set_framed(true);
     Reply reply;
     reply.status = head.status;
@@ -65,6 +66,7 @@ Task<Result<void>> run(Relay& r, HttpExchange& client, Upstream& up, const Relay
     uint64_t silent_ms = 0;
     while (!r.ended) {
         if (client.blocked()) {
+            up.hold();
             bool taken = co_await client.drained();
             if (!taken) co_return Failure(Code::cancelled, "client left");
             if (!pass_ready(r, client, up, observer)) co_return Failure(Code::cancelled, "client left");

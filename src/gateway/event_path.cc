@@ -73,7 +73,10 @@ Task<void> Flow::stream_events(HttpExchange& http, RequestScope& scope, CoreStat
             ok = http.write({&v, out.empty() ? 0u : 1u}, end && !failure);
         }
         scope.busy(here.core.clock().now() - here.core.now());
-        if (ok && http.blocked()) ok = co_await http.drained();
+        if (ok && http.blocked()) {
+            s.upstream->hold();
+            ok = co_await http.drained();
+        }
         if (!ok) co_return fail(http, scope, Failure(Code::cancelled, "client left"));
     }
     if (failure && path.streaming() && http.begun()) {

@@ -127,6 +127,12 @@ public:
         }
     }
 
+    void hold() override {
+        if (pending_.empty() || (pending_.data() >= held_.data() && pending_.data() < held_.data() + held_.size())) return;
+        held_.assign(pending_);
+        pending_ = held_;
+    }
+
     Failure failure() override {
         switch (why_) {
         case Code::deadline: return Failure(Code::deadline, "the worker fell silent");

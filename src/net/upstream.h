@@ -63,6 +63,8 @@ public:
     // The body, without waiting. got: `out` is set. pending: nothing here yet, wait with NextPiece. failed: see failure().
     enum class Poll : uint8_t { got, pending, failed };
     virtual Poll poll(Piece& out) = 0;
+    // Before waiting for anything but the next piece: bytes read and not yet given out would die with the core's read buffer.
+    virtual void hold() {}
     // After failed: incomplete (closed early), engine_garbage (bad framing), deadline (nothing came in time; poll may be called again).
     virtual Failure failure() = 0;
     virtual Waiter*& reader_slot() = 0;     // made ready when poll() may have more to say
