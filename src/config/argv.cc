@@ -9,9 +9,9 @@ bool is_flag(const std::string& word) {
     return word.size() > 1 && word[0] == '-' && !(word[1] >= '0' && word[1] <= '9') && word[1] != '.';
 }
 
-class Reader {
+class ArgvReader {
 public:
-    Reader(Command command, const Flags& flags, std::span<const std::string> argv, Args& out)
+    ArgvReader(Command command, const Flags& flags, std::span<const std::string> argv, Args& out)
         : command_(command), flags_(flags), argv_(argv), out_(out) {}
     void run() {
         while (at_ < argv_.size()) {
@@ -19,7 +19,7 @@ public:
             if (word == "-h" || word == "--help") out_.help = true;
             else if (word == "-V" || word == "--version") out_.version = true;
             else if (is_flag(word)) take(word);
-            else out_.errors.push_back("'" + word.substr(0, 80) + "' is not a flag");
+            else out_.errors.push_back("'" + printable(word) + "' is not a flag");
         }
     }
 
@@ -71,12 +71,14 @@ private:
         else *same = std::move(given);
     }
     void unknown(const std::string& name) {
-        std::string message = name.substr(0, 80) + " is not known";
+        std::string message = printable(name) + " is not known";
         for (Command other : {Command::frontend, Command::launch, Command::epp, Command::mocker})
             if (other != command_ && out_.errors.size() < 3 && Flags(other).find(name))
                 message += ", weir " + std::string(config::name(other)) + " has it";
-        message += "; nearest:";
-        for (Str near : flags_.nearest(name, 3)) message += " " + std::string(near);
+        if (out_.errors.size() < errors_with_nearest_max) {
+            message += "; nearest:";
+            for (Str near : flags_.nearest(name, 3)) message += " " + std::string(near);
+        }
         out_.errors.push_back(std::move(message));
         while (at_ < argv_.size() && !is_flag(argv_[at_])) at_++;   // its value is not a second mistake
     }
@@ -90,7 +92,7 @@ private:
 
 Args read_args(Command command, const Flags& flags, std::span<const std::string> argv) {
     Args out;
-    Reader(command, flags, argv, out).run();
+    ArgvReader(command, flags, argv, out).run();
     return out;
 }
 

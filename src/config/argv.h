@@ -15,6 +15,8 @@ struct Given {
     Words words;
     std::string from;                     // "--http-port", "DYN_HTTP_PORT", "weir.yaml: listen.port"
 };
+inline constexpr size_t errors_with_nearest_max = 5;   // names are compared with all others for so many
+
 struct Args {
     std::vector<Given> given;             // in order; repeated lists already joined, of other flags the last one wins
     std::vector<std::string> warnings, errors;

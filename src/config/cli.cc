@@ -7,6 +7,7 @@
 
 #include "config/render.h"
 #include "config/spelling.h"
+#include "config/value.h"
 
 namespace weir::config {
 namespace {
@@ -34,7 +35,7 @@ public:
         if (first == "replay") return fail("replay", "not supported yet: replaying traces");
         if (first.size() > 1 && first[0] == '-') return serve(Command::launch, 1);
         if (const auto command = command_named(first)) return serve(*command, 2);
-        return fail("", "'" + first.substr(0, 80) + "' is not a command; there are frontend, launch, epp, mocker, check-config and completion");
+        return fail("", "'" + printable(first) + "' is not a command; there are frontend, launch, epp, mocker, check-config and completion");
     }
 
 private:

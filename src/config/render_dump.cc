@@ -18,7 +18,9 @@ bool bare(const Row& row) {
     return row.check.kind == Check::boolean || row.check.kind == Check::integer || row.check.kind == Check::size || row.check.kind == Check::real ||
            row.check.kind == Check::reals || row.check.kind == Check::integers;
 }
+bool can_unset(const Row& row) { return is_list(row.check) || row.check.none_ok; }
 std::string value_text(const Setting& s) {
+    if (s.words.empty()) return is_list(s.row->check) ? "[]" : "None";
     const auto one = [&](const std::string& word) { return bare(*s.row) ? word : quoted(word); };
     if (!is_list(s.row->check)) return one(s.words[0]);
     std::string out;
@@ -50,9 +52,10 @@ std::string dump_text(const Loaded& loaded) {
             const Setting& s = loaded.settings[index_of(row)];
             if (row.state != State::done && s.origin <= Origin::compat) continue;   // not built and not asked for
             const std::string key(row.key.substr(row.key.find('.') + 1));
-            const bool comment = s.words.empty() || row.check.secret || row.key == "run.config";
+            const bool unset = s.words.empty() && s.origin <= Origin::compat;
+            const bool comment = unset || row.check.secret || row.key == "run.config" || (s.words.empty() && !can_unset(row));
             any = any || !comment;
-            const std::string value = s.words.empty() ? "unset" : row.check.secret ? "***" : value_text(s);
+            const std::string value = comment && s.words.empty() ? "unset" : row.check.secret ? "***" : value_text(s);
             lines += (comment ? "  # " : "  ") + key + ": " + value + "   # " + origin_text(s) + "\n";
         }
         if (!lines.empty()) out += (any ? "" : "# ") + std::string(area.name) + ":\n" + lines;

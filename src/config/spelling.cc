@@ -72,7 +72,9 @@ Str shown_flag(const Row& row, Command command) {
 }
 
 size_t edit_distance(Str a, Str b) {
-    std::vector<size_t> older(b.size() + 1), old(b.size() + 1), now(b.size() + 1);
+    a = a.substr(0, name_max), b = b.substr(0, name_max);
+    size_t rows[3][name_max + 1];
+    size_t *older = rows[0], *old = rows[1], *now = rows[2];
     for (size_t j = 0; j <= b.size(); j++) old[j] = j;
     for (size_t i = 1; i <= a.size(); i++) {
         now[0] = i;
@@ -80,19 +82,16 @@ size_t edit_distance(Str a, Str b) {
             now[j] = std::min({old[j] + 1, now[j - 1] + 1, old[j - 1] + (a[i - 1] != b[j - 1])});
             if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) now[j] = std::min(now[j], older[j - 2] + 1);
         }
-        older.swap(old);
-        old.swap(now);
+        std::swap(older, old), std::swap(old, now);
     }
     return old[b.size()];
 }
 
 std::vector<Str> nearest_words(Str given, std::vector<Str> candidates, size_t n) {
-    const Str start = given.substr(0, 64);   // nobody mistypes a longer name
     std::vector<std::pair<size_t, Str>> by_distance;
     for (Str word : candidates) {
-        size_t distance = edit_distance(start, word);
-        if (word.starts_with(start) && start.size() > 3) distance = 1;   // cut short
-        by_distance.emplace_back(distance, word);
+        const bool cut_short = given.size() > 3 && word.starts_with(given);
+        by_distance.emplace_back(cut_short ? 1 : edit_distance(given, word), word);
     }
     std::sort(by_distance.begin(), by_distance.end());
     std::vector<Str> out;

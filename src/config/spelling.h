@@ -36,7 +36,8 @@ private:
 
 // The flag that help texts show for a row: of this command, else of any. Empty when it has none.
 Str shown_flag(const Row&, Command);
-size_t edit_distance(Str, Str);   // insert, delete, replace, swap neighbours
+inline constexpr size_t name_max = 64;   // bytes of a name that are compared
+size_t edit_distance(Str, Str);          // insert, delete, replace, swap neighbours
 // The text words that are nearest to `given` (at most n), nearest first.
 std::vector<Str> nearest_words(Str given, std::vector<Str> candidates, size_t n);
 

@@ -44,13 +44,8 @@ bool any_of(Str word, std::initializer_list<Str> list) {
     return false;
 }
 
-std::string quoted(Str text) {   // of any length and content, on one line
-    std::string out = "'";
-    for (char c : text.substr(0, 80)) out += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
-    return out + (text.size() > 80 ? "...'" : "'");
-}
 Failure bad(const Reading& r, Str value, const std::string& why) {
-    return Failure(Code::bad_field, r.from + ": " + (r.row->check.secret ? "the value" : quoted(value)) + " " + why);
+    return Failure(Code::bad_field, r.from + ": " + (r.row->check.secret ? "the value" : "'" + printable(value) + "'") + " " + why);
 }
 
 Result<std::string> number(const Reading& r, Str text) {
@@ -97,7 +92,7 @@ Result<std::string> one(const Reading& r, Str text) {
     case Check::urls: case Check::url_port:
         if (text.starts_with("grpc://") || text.starts_with("grpcs://") || text.starts_with("ipc://"))
             return Failure(Code::not_supported,
-                           "not supported yet: gRPC and ZeroMQ workers (" + r.from + " " + std::string(text.substr(0, 80)) + ")");
+                           "not supported yet: gRPC and ZeroMQ workers (" + r.from + " " + printable(text) + ")");
         [[fallthrough]];
     default:
         for (char c : text)
@@ -121,6 +116,12 @@ Chosen choose(Str list, Str given) {
         else if (same_choice(word, given)) return {built, word};
     }
     return {};
+}
+
+std::string printable(Str text, size_t bytes_max) {
+    std::string out;
+    for (char c : text.substr(0, bytes_max)) out += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
+    return text.size() > bytes_max ? out + "..." : out;
 }
 
 std::string number_text(double value) {

@@ -33,6 +33,7 @@ struct Chosen { Built built = Built::unknown; Str word; };   // word: as the tab
 Chosen choose(Str choices, Str given);                       // '-' and '_' are alike
 bool same_choice(Str a, Str b);
 
+std::string printable(Str, size_t bytes_max = 80);           // for messages: control characters are '?', cut at bytes_max
 std::string number_text(double);                             // shortest that reads back; integers plainly
 
 }  // namespace weir::config

@@ -6,9 +6,9 @@
 namespace weir::config {
 namespace {
 
-class Reader {
+class FileReader {
 public:
-    Reader(const Flags& flags, const std::string& file) : flags_(flags), file_(file) {}
+    FileReader(const Flags& flags, const std::string& file) : flags_(flags), file_(file) {}
     void map(const YAML::Node& node, const std::string& prefix, size_t depth) {
         if (depth > yaml_depth_max) return wrong(prefix, "is nested too deeply");
         for (const auto& item : node) {
@@ -52,15 +52,16 @@ private:
         given.push_back(std::move(found));
     }
     void unknown(const std::string& key) {
+        if (errors.size() >= errors_with_nearest_max) return wrong(key, "is not known");
         std::vector<Str> keys;
         for (const Area& area : areas())
             for (const Row& row : area.rows) keys.push_back(row.key);
         std::string nearest;
         for (Str word : nearest_words(key, std::move(keys), 2)) nearest += " " + std::string(word);
         for (Str word : flags_.nearest("--" + key, 2)) nearest += " " + std::string(word.substr(2));
-        wrong(key.substr(0, 80), "is not known; nearest:" + nearest);
+        wrong(key, "is not known; nearest:" + nearest);
     }
-    void wrong(const std::string& key, const std::string& what) { errors.push_back(file_ + ": " + (key.empty() ? "the file" : key) + " " + what); }
+    void wrong(const std::string& key, const std::string& what) { errors.push_back(file_ + ": " + (key.empty() ? "the file" : printable(key)) + " " + what); }
     const Flags& flags_;
     const std::string& file_;
 };
@@ -68,7 +69,7 @@ private:
 
 Result<std::vector<Given>> read_yaml(const Flags& flags, Str text, const std::string& file) {
     if (text.size() > yaml_bytes_max) return Failure(Code::bad_field, file + ": larger than 1 MiB");
-    Reader reader(flags, file);
+    FileReader reader(flags, file);
     try {
         const YAML::Node root = YAML::Load(std::string(text));
         if (root.IsMap()) reader.map(root, "", 1);
