@@ -30,7 +30,7 @@ class Setup:
         self.stack = stack
         self.folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="weir-interop-")))
         # Slow enough that a long stream is still under way when a client leaves it.
-        self.engine = stack.enter_context(weir_process.mocker("--model-name", MODEL, "--speedup-ratio", "5"))
+        self.engine = stack.enter_context(weir_process.mocker("--model-name", MODEL, "--speedup-ratio", "5", "--max-model-len", "1000000"))
         self._gateways, self._certificates = {}, None
 
     @property
@@ -137,7 +137,7 @@ def h2spec(setup, dialect, tls):
             if only in ("", "tls" if tls else "h2c"):
                 excepted[case] = reason.strip()
     weir, junit = setup.gateway(dialect, tls), setup.folder / f"h2spec-{dialect}-{tls}.xml"
-    command = [binary, "--strict", "-h", "localhost" if tls else "127.0.0.1", "-p", str(weir.http), "-P", "/health", "-o", "3", "-j", junit]
+    command = [binary, "--strict", "-h", "localhost" if tls else "127.0.0.1", "-p", str(weir.http), "-P", "/openapi.json", "-o", "3", "-j", junit]
     code, text = run(command + (["-t", "-k"] if tls else []), 300)
     return h2spec_counts(junit, excepted, text)
 
