@@ -6,7 +6,7 @@ import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
 import e2e  # noqa: E402
-from e2e import CHAT, DIALECTS, FakeWorker, chat, completion, event, polite, request, weir_process  # noqa: E402
+from e2e import CHAT, DIALECTS, FakeWorker, chat, completion, event, polite, request, wait_until, weir_process  # noqa: E402
 
 HEAD = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 STREAM = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -136,6 +136,8 @@ class Dead(e2e.Case):
                 for count in range(1, 6):
                     self.works(weir)
                     self.assertEqual(len(worker.requests), count)
+                    # Until its end has reached us nobody can know that the connection is dead.
+                    wait_until(lambda: worker.requests[-1].connection not in worker.open_connections(), 10, "the worker closed")
 
     def test_a_generation_is_never_sent_twice_after_the_head_is_read(self):
         weir, (worker, other) = self.served("launch", script=send(HEAD + 'content-length: 100\r\n\r\n{"id":'), workers=2)

@@ -26,12 +26,12 @@ def suite(setup, dialect, tls):
                                                                        "max_tokens": 4, **fields})]
     versions = [("1.1", ["--http1.1"])] + ([("2", ["--http2" if tls else "--http2-prior-knowledge"])] if http2 else [])
     big = setup.folder / "big.json"
-    big.write_text(json.dumps({"model": MODEL, "max_tokens": 1, "messages": [{"role": "user", "content": "word " * 400_000}]}))
+    big.write_text(json.dumps({"model": MODEL, "max_tokens": 1, "messages": [{"role": "user", "content": "word-of-twenty-bytes " * 50_000}]}))
     for version, flag in versions:
         ask(f"chat over {version}", f"200 {version}", *flag, *body(), check=lambda out: json.loads(out)["usage"]["completion_tokens"] == 4)
         ask(f"stream over {version}", f"200 {version}", "-N", *flag, *body(stream=True), check=lambda out: out.rstrip().endswith("data: [DONE]"))
         ask(f"models over {version}", f"200 {version}", *flag, path="/v1/models", check=lambda out: MODEL in out)
-        ask(f"2 MB body over {version}", f"200 {version}", *flag, "-H", "content-type: application/json", "--data-binary", f"@{big}")
+        ask(f"1 MB body over {version}", f"200 {version}", *flag, "-H", "content-type: application/json", "--data-binary", f"@{big}")
         ask(f"chunked upload over {version}", f"200 {version}", *flag, "-H", "transfer-encoding: chunked", "-H", "content-type: application/json",
             "--data-binary", f"@{big}")
         ask(f"expect over {version}", f"200 {version}", *flag, "-H", "expect: 100-continue", "-H", "content-type: application/json", "--data-binary", f"@{big}")

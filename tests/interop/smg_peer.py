@@ -142,7 +142,7 @@ def load_differences():
     rows = []
     for line in (HERE / "smg_differences.txt").read_text().splitlines():
         if line.strip() and not line.startswith("#"):
-            name, part, reason = (word.strip() for word in line.split("|", 2))
+            name, part, reason = (word.strip() for word in line.split(" | ", 2))
             assert reason, f"smg_differences.txt: no reason in {line!r}"
             rows.append([re.compile(name), re.compile(part), reason, 0])
     return rows

@@ -29,7 +29,7 @@ class Case(unittest.TestCase):
         """A gateway before that many fake workers; all of it ends with the test. Returns (gateway, [worker...])."""
         fakes = [self.keep(FakeWorker(script, model)) for _ in range(workers)]
         weir = self.keep(gateway(dialect, *flags, workers=[f.url for f in fakes], env=env))
-        self.ready(weir, model)
+        self.ready(weir, model, workers if dialect == "launch" else 0)
         return weir, fakes
 
     def keep(self, thing):
@@ -39,8 +39,10 @@ class Case(unittest.TestCase):
             self.addCleanup(stack.close)
         return stack.enter_context(thing)
 
-    def ready(self, weir, model="fake", **connection):
-        """Workers are looked at in the background: until the model is listed."""
+    def ready(self, weir, model="fake", workers=0, **connection):
+        """Workers are looked at in the background: until the model is listed, and that many serve it."""
+        if workers > 1:
+            wait_until(lambda: request(weir.http, "GET", "/readiness").json().get("healthy_workers") == workers, 10 * SLOW, "all workers healthy")
         wait_until(lambda: model in request(weir.http, "GET", "/v1/models", **connection).text, 10 * SLOW, f"model {model} listed")
 
     def works(self, weir, model="fake"):

@@ -191,10 +191,10 @@ class FakeWorker:
         except (OSError, EOFError, ValueError) as why:
             self.errors.append(why)
         finally:
+            sock.close()
             with self._changed:
                 self._peers.discard(peer)
                 self._changed.notify_all()
-            sock.close()
 
     def _probe(self, peer, request):
         path = request.path.split("?")[0]
