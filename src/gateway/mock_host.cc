@@ -4,49 +4,11 @@
 
 #include <fstream>
 
+#include "mocker/from_config.h"
 #include "mocker/server.h"
 #include "obs/log.h"
 
 namespace weir {
-namespace {
-
-Result<mocker::FleetSettings> settings_of(const MockerConfig& c, unsigned engines) {
-    mocker::FleetSettings f;
-    f.num_workers = engines;
-    f.host = c.host;
-    f.port = c.port;
-    f.ports = c.ports;
-    if (!f.ports.empty() && f.ports.size() != engines)
-        return Failure(Code::bad_field, "--ports names " + std::to_string(f.ports.size()) + " ports for " + std::to_string(engines) + " engines");
-    mocker::EngineSettings& e = f.engine;
-    e.kind = c.engine == "sglang" ? mocker::EngineKind::sglang : mocker::EngineKind::vllm;
-    e.model = c.model_names.front();
-    e.aliases.assign(c.model_names.begin() + 1, c.model_names.end());
-    e.dp_size = c.dp_size;
-    e.api_key = c.api_key;
-    e.seed = c.seed;
-    e.natural_min = e.natural_max = c.tokens_default;
-    e.startup_ms = static_cast<uint64_t>(c.startup_time_s * 1'000);
-    sim::EngineParams& p = e.engine;
-    p.max_num_seqs = c.max_num_seqs;
-    p.max_num_batched_tokens = c.max_num_batched_tokens;
-    p.block_size = c.block_size;
-    p.num_blocks = c.num_gpu_blocks;
-    p.max_model_len = c.max_model_len;
-    p.prefix_caching = c.prefix_caching;
-    p.chunked_prefill = c.chunked_prefill;
-    p.speedup_ratio = c.speedup_ratio;
-    p.decode_speedup_ratio = c.decode_speedup_ratio;
-    if (c.prefill_tokens_per_s || c.itl_ms) p.timing = sim::Timing::flat(c.prefill_tokens_per_s.value_or(0), c.itl_ms.value_or(0));
-    TRY_OK(p.check());
-    for (auto& text : c.faults) {
-        TRY(auto rules, sim::parse_faults(text));
-        e.faults.insert(e.faults.end(), rules.begin(), rules.end());
-    }
-    return f;
-}
-
-}  // namespace
 
 struct MockHost::Impl {
     Core core{1'000, system_clock(), std::make_unique<EpollPoller>(), 7};
@@ -64,7 +26,7 @@ MockHost::~MockHost() {
 }
 
 Result<std::unique_ptr<MockHost>> MockHost::start(const MockerConfig& config, unsigned engines, const std::string& ready_file) {
-    TRY(mocker::FleetSettings settings, settings_of(config, engines));
+    TRY(mocker::FleetSettings settings, mocker::settings_of(config, engines));
     std::unique_ptr<MockHost> host(new MockHost());
     Impl& i = *host->impl_;
     {
