@@ -73,7 +73,7 @@ private:
     void unknown(const std::string& name) {
         std::string message = printable(name) + " is not known";
         for (Command other : {Command::frontend, Command::launch, Command::epp, Command::mocker})
-            if (other != command_ && out_.errors.size() < 3 && Flags(other).find(name))
+            if (other != command_ && out_.errors.size() < 3 && Flags::of(other).find(name))
                 message += ", weir " + std::string(config::name(other)) + " has it";
         if (out_.errors.size() < errors_with_nearest_max) {
             message += "; nearest:";

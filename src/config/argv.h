@@ -15,7 +15,7 @@ struct Given {
     Words words;
     std::string from;                     // "--http-port", "DYN_HTTP_PORT", "weir.yaml: listen.port"
 };
-inline constexpr size_t errors_with_nearest_max = 5;   // names are compared with all others for so many
+inline constexpr size_t errors_with_nearest_max = 2;   // unknown names beyond are not compared with all others
 
 struct Args {
     std::vector<Given> given;             // in order; repeated lists already joined, of other flags the last one wins

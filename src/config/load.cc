@@ -17,7 +17,7 @@ namespace {
 
 class Loader {
 public:
-    explicit Loader(const LoadInput& in) : in_(in), flags_(in.command), args_(read_args(in.command, flags_, in.argv)) {}
+    explicit Loader(const LoadInput& in) : in_(in), flags_(Flags::of(in.command)), args_(read_args(in.command, flags_, in.argv)) {}
 
     Result<Loaded> run() {
         for (const std::string& line : args_.errors) error(line, false);
@@ -73,9 +73,11 @@ private:
     Setting resolve(const Row& row) {
         const Spelling& own = row.of(in_.command);
         if (const Given* g = typed(row)) return take(row, Origin::argv, g->words, g->from, g->spelling->scale, false);
-        if (const std::string native = native_env(row); const std::string* text = variable(native))
-            return take(row, Origin::environment, words_of(row, *text), native, 1, false);
-        for (Str name : words(own.env))
+        if (any_native_) {
+            const std::string native = native_env(row);
+            if (const std::string* text = variable(native)) return take(row, Origin::environment, words_of(row, *text), native, 1, false);
+        }
+        for (Str name : own.env.empty() ? std::vector<Str>{} : words(own.env))
             if (const std::string* text = variable(name))
                 return take(row, Origin::environment, words_of(row, *text), std::string(name), own.scale, true);
         if (const Given* g = filed(row)) return take(row, Origin::file, g->words, g->from, g->spelling ? g->spelling->scale : 1, false);
@@ -133,9 +135,10 @@ private:
     void note_missing();
 
     const LoadInput& in_;
-    const Flags flags_;
+    const Flags& flags_;
     const Args args_;
     std::vector<Given> file_;
+    const bool any_native_ = in_.environment.lower_bound("WEIR_") != in_.environment.lower_bound("WEIR`");
     bool compat_ = false;
     std::vector<std::string> errors_;
     bool unsupported_only_ = true;

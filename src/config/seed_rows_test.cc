@@ -39,7 +39,7 @@ Command command_of(const Line& line) {
 const Row* row_of(const Line& line) {
     const Command command = command_of(line);
     if (line.kind == "flag") {
-        const FlagRef* ref = Flags(command).find(line.name);
+        const FlagRef* ref = Flags::of(command).find(line.name);
         return ref ? ref->row : nullptr;
     }
     for (const Area& area : areas())

@@ -50,6 +50,11 @@ Flags::Flags(Command command) {
         }
 }
 
+const Flags& Flags::of(Command command) {
+    static const Flags all[] = {Flags(Command::frontend), Flags(Command::launch), Flags(Command::epp), Flags(Command::mocker)};
+    return all[static_cast<size_t>(command)];
+}
+
 const FlagRef* Flags::find(Str flag) const {
     const auto at = flags_.find(std::string(flag));
     return at == flags_.end() ? nullptr : &at->second;
@@ -91,6 +96,8 @@ std::vector<Str> nearest_words(Str given, std::vector<Str> candidates, size_t n)
     std::vector<std::pair<size_t, Str>> by_distance;
     for (Str word : candidates) {
         const bool cut_short = given.size() > 3 && word.starts_with(given);
+        const size_t longer = std::max(given.size(), word.size()), shorter = std::min(given.size(), word.size());
+        if (longer - shorter > 8 && !cut_short && by_distance.size() >= n) continue;   // cannot be near
         by_distance.emplace_back(cut_short ? 1 : edit_distance(given, word), word);
     }
     std::sort(by_distance.begin(), by_distance.end());

@@ -26,6 +26,7 @@ struct FlagRef {
 class Flags {
 public:
     explicit Flags(Command);
+    static const Flags& of(Command);   // made once
     const FlagRef* find(Str flag) const;
     std::vector<Str> nearest(Str flag, size_t n) const;   // by edit distance, nearest first
     const std::unordered_map<std::string, FlagRef>& all() const { return flags_; }
