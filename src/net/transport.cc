@@ -17,6 +17,7 @@ bool Transport::take(Got& got) {
         got = {nullptr, -ETIMEDOUT};
         return true;
     }
+    told_ = false;
     got = try_recv();
     return got.n != -EAGAIN;
 }
@@ -73,6 +74,7 @@ bool Transport::push_rest() {
 }
 
 void Transport::can_read() {
+    told_ = true;
     if (reader_) Core::here().ready(*reader_);
 }
 

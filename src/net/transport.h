@@ -78,7 +78,8 @@ public:
     virtual void reset() {}              // the destructor will send a reset rather than a FIN
     // True when the peer's FIN or unexpected bytes are already here: a pooled connection that must not be used again.
     virtual bool stale() { return stale_now(); }
-    bool stale_now() const { return hung_up_ || broken_; }   // the same from what events told, without a system call
+    // The same from what events told, without a system call.
+    bool stale_now() const { return hung_up_ || broken_ || told_; }
     virtual PeerAddress peer() const { return {}; }
     virtual std::string_view alpn() const { return {}; }     // "h2", "http/1.1" or empty
     virtual bool secure() const { return false; }
@@ -109,7 +110,7 @@ private:
     Deadline deadline_;
     struct Rest { std::string bytes; size_t at = 0; };
     std::unique_ptr<Rest> rest_;         // what the peer has not taken; null when it took all: nothing is held while idle
-    bool timed_out_ = false, accepted_ = false;
+    bool timed_out_ = false, told_ = false, accepted_ = false;   // told_: an event said there is something to read, nobody has read since
 };
 
 // A connected socket. Takes the fd. TCP_NODELAY is set by whoever made it (accept and connect both do).
