@@ -14,8 +14,6 @@ constexpr CrossCheck every[] = {
      "--tls-client-ca-cert-path needs --tls-cert-path and --tls-key-path"},
     {[](const Loaded& l) { return one_of_two(l, "workers.client_cert", "workers.client_key"); },
      "--client-cert-path and --client-key-path must come together"},
-    {[](const Loaded& l) { return l.config.limits.memory != 0 && l.config.limits.body_max > l.config.limits.memory / 5; },
-     "the largest request body does not fit a fifth of --memory-limit, which is what bodies may take"},
     {[](const Loaded& l) { return l.config.api.cors_origins.size() > 1 && is(l, "api.cors_origins", "*"); },
      "--cors-allowed-origins: * stands alone"},
     {[](const Loaded& l) {

@@ -130,5 +130,26 @@ TEST(SeedRows, NothingInTheDocumentsIsMissing) {
     EXPECT_EQ(documents, 5u);
 }
 
+// Flags in the help texts of the peers' present releases.
+TEST(SeedRows, PresentReleasesParse) {
+    const char* reference = std::getenv("WEIR_REFERENCE_DIR");
+    if (!reference) GTEST_SKIP() << "WEIR_REFERENCE_DIR is not set";
+    const std::pair<Command, Str> texts[] = {{Command::frontend, "/captures/dynamo/frontend_help.txt"}, {Command::launch, "/captures/smg/smg-launch-help.txt"}};
+    for (const auto& [command, file] : texts) {
+        const std::string text = golden::slurp(reference + std::string(file));
+        ASSERT_FALSE(text.empty()) << file;
+        size_t flags = 0;
+        for (Str line : words(text, "\n")) {
+            if (!line.starts_with("  -")) continue;
+            for (const std::string& flag : scan(std::string(line), {"--"}, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; })) {
+                if (flag == "--help" || flag == "--version") continue;
+                EXPECT_NE(Flags::of(command).find(flag), nullptr) << file << " " << flag;
+                flags++;
+            }
+        }
+        EXPECT_GT(flags, 80u) << file;
+    }
+}
+
 }  // namespace
 }  // namespace weir::config
