@@ -86,6 +86,7 @@ struct Http1Client : testing::Test {
         target.path_prefix = "/base";
         pool.connect_through(&Http1Client::connect, this);
     }
+    ~Http1Client() override { loop.tasks.cancel(); }   // requests before their pool
     static Task<Result<std::unique_ptr<Transport>>> connect(void* self, const Target&) {
         auto& test = *static_cast<Http1Client*>(self);
         if (test.refuse) co_return Failure(Code::connect_failed, "refused");
