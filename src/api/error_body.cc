@@ -164,6 +164,7 @@ Reply launch_reply(const FailureBody& f, const Asked& asked) {
     Word word = launch_word(f);
     Reply reply;
     reply.status = word.status;
+    reply.code = word.word;
     reply.content_type = "application/json";
     std::string message = quoted(launch_message(f, word, asked)), code = quoted(word.word), type = quoted(launch_type(word.status));
     if (early(f.code)) {

@@ -12,6 +12,7 @@ struct Reply {
     std::string content_type;            // empty: no content-type header
     std::string headers;                 // further ones, "name: value\r\n" each
     std::string body;
+    std::string code = {};               // launch: the word of an error, as in the body
 };
 
 struct Asked {                           // what the words of an error mention

@@ -17,6 +17,14 @@ LoadCell& LoadCells::at(size_t rank_slot) {
     return cells[rank_slot % block];
 }
 
+uint64_t LoadCells::requests() const {
+    uint64_t n = 0;
+    for (auto& b : blocks_)
+        if (LoadCell* cells = b.load(std::memory_order_acquire))
+            for (size_t i = 0; i < block; i++) n += cells[i].requests.load(std::memory_order_relaxed);
+    return n;
+}
+
 LoadCells::~LoadCells() {
     for (auto& b : blocks_) delete[] b.load();
 }

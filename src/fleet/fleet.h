@@ -17,6 +17,7 @@ class LoadCells {
 public:
     static constexpr size_t ranks_max = 16'384;
     LoadCell& at(size_t rank_slot);            // allocated in blocks of 256, never moved; rank_slot < ranks_max
+    uint64_t requests() const;                 // of all ranks; any thread
     ~LoadCells();
 
 private:

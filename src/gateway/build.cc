@@ -151,12 +151,35 @@ Result<void> Gateway::open_listeners() {
         metrics_server_ = std::make_unique<Server>(std::vector<Core*>{ctl_}, *metrics_service_, limits, nullptr);
         TRY_OK(metrics_server_->listen({config_.metrics.host, config_.metrics.port, {}}));
     }
-    metrics_.on_scrape([this](Metrics& m) {
-        uint64_t open = 0;
-        for (auto& server : main_) open += server->connections();
-        m.set(Metric::http_connections, {}, static_cast<double>(open));
-    });
+    metrics_.on_scrape([this](Metrics& m) { collect(m); });
     return Nothing{};
+}
+
+// What cores, pools and load cells hold, read for a scrape. Any thread.
+void Gateway::collect(Metrics& m) {
+    uint64_t open = 0, idle = 0, busy = 0, booked = 0;
+    for (auto& server : main_) open += server->connections();
+    for (auto& state : states_) {
+        idle += state->pool.idle();
+        busy += state->pool.busy();
+        booked += state->booked.load(std::memory_order_relaxed);
+        m.set(Metric::core_streams, {std::to_string(state->core.index())}, state->active.load(std::memory_order_relaxed));
+    }
+    m.set(Metric::http_connections, {}, static_cast<double>(open));
+    m.set(Metric::upstream_connections, {"idle"}, static_cast<double>(idle));
+    m.set(Metric::upstream_connections, {"busy"}, static_cast<double>(busy));
+    m.set(Metric::load_drift, {}, static_cast<double>(cells_.requests()) - static_cast<double>(booked));
+    FleetViewRef view;
+    {
+        std::lock_guard lock(view_mutex_);
+        view = view_;
+    }
+    m.hide(Metric::worker_active);
+    m.hide(Metric::worker_health);
+    for (auto& entry : view->entries()) {
+        m.set(Metric::worker_active, {entry->spec.url}, cells_.at(entry->view.slot).requests.load(std::memory_order_relaxed));
+        m.set(Metric::worker_health, {entry->spec.url}, 1);
+    }
 }
 
 Result<void> Gateway::open_workers() {

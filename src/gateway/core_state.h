@@ -20,7 +20,12 @@ struct CoreState {
         exceptions = all_metrics.series(Metric::exceptions, {});
         connect_ok = all_metrics.series(Metric::upstream_connects, {"ok"});
         connect_failed = all_metrics.series(Metric::upstream_connects, {"failed"});
+        tick = all_metrics.series(Metric::core_tick_seconds, {std::to_string(core.index())});
+        stalls = all_metrics.series(Metric::core_stalls, {});
+        core.turn_watch = {&CoreState::after_turn, this};
     }
+    ~CoreState() { core.turn_watch = {}; }
+    CoreState(const CoreState&) = delete;
     Core& core;
     Resolver resolver;
     ClientPool pool;
@@ -32,6 +37,15 @@ struct CoreState {
     route::Scratch scratch;
     std::string lines;                            // header fields of the answer being begun; never across co_await
     std::atomic<uint32_t> active{0};              // requests under way; written here, read by anyone
+    std::atomic<uint32_t> booked{0};              // ... that were given to a worker
+
+private:
+    static void after_turn(void* self, uint64_t ns) {
+        auto& here = *static_cast<CoreState*>(self);
+        here.cells.observe(here.tick, ns);
+        if (ns > Core::long_turn_ns) here.cells.add(here.stalls);
+    }
+    Series tick, stalls;
 };
 
 }  // namespace weir

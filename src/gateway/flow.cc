@@ -114,7 +114,11 @@ Task<Result<void>> Flow::start(HttpExchange& http, RequestScope& scope, CoreStat
             scope.attempt_failed(sent.error()->code);
             LOG_WARN(dispatch, "worker not reached", {"worker", choice.at.worker->url}, {"why", sent.error()->detail}, {"request_id", scope.id()});
             bool again = sent.error()->code == Code::connect_failed && attempt < options_.connect_attempts_max && choice.candidates > 1;
-            if (!again) co_return std::move(sent).error();
+            if (!again) {
+                if (sent.error()->code == Code::connect_failed) scope.exhausted();
+                co_return std::move(sent).error();
+            }
+            scope.retrying(attempt + 1);
             tried[attempt - 1] = choice.at.worker->slot;
             continue;
         }

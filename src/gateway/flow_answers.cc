@@ -71,6 +71,7 @@ void Flow::reply(HttpExchange& http, RequestScope& scope, const api::Reply& r, s
     out.status = r.status;
     out.lines = here.lines;
     scope.outcome().status = r.status;
+    if (!r.code.empty()) scope.error_code_is(r.code);
     http.reply(out, r.body);
 }
 
@@ -101,7 +102,7 @@ void Flow::refuse(int status, std::string_view why, std::string& lines, std::str
     lines.append(r.headers);
     body = r.body;
     auto& metrics = cores_[Core::here().index()]->metrics;
-    metrics.http_end(metrics.http_begin("OTHER", "other"), status, error_types(code, status).launch, 0);
+    metrics.http_end(metrics.http_begin("OTHER", "other"), status, r.code.empty() ? error_types(code, status).launch : std::string_view(r.code), 0);
 }
 
 Task<void> Flow::own_answer(HttpExchange& http, RequestScope& scope, CoreState& here) {

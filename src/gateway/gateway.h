@@ -2,6 +2,7 @@
 #pragma once
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -39,6 +40,7 @@ private:
     int wait_for_end();
     uint64_t active() const;
     void publish(FleetViewRef);
+    void collect(Metrics&);
     Task<void> watch_files();
 
     Config config_;
@@ -60,6 +62,8 @@ private:
     std::unique_ptr<Resolver> ctl_resolver_;
     std::unique_ptr<ClientPool> ctl_pool_;
     std::unique_ptr<Registry> registry_;
+    std::mutex view_mutex_;
+    FleetViewRef view_ = std::make_shared<FleetView>();   // the newest, for the metrics page; guarded by view_mutex_
     std::unique_ptr<MockHost> mocks_;
     std::vector<std::unique_ptr<Server>> main_;     // TCP, and a unix socket when asked for
     std::unique_ptr<Server> metrics_server_;

@@ -16,13 +16,15 @@ RequestScope::~RequestScope() {
     // Without a worker the whole time is ours; with one, what is spent before sending and after each read.
     uint64_t overhead = sent_ ? busy_ns_ : end - http_.received;
     int status = outcome_.status ? outcome_.status : 499;
-    here_.metrics.http_end(row_, status, error_types(outcome_.code, status).launch, end - http_.received);
+    std::string_view error_code = error_code_ ? std::string_view(*error_code_) : error_types(outcome_.code, status).launch;
+    here_.metrics.http_end(row_, status, error_code, end - http_.received);
     if (mark_.row) {
         here_.metrics.end(mark_, outcome_, end);
         here_.metrics.overhead(plan_, overhead);
     }
     if (here_.access) write_access_line(end, overhead);
     here_.active.fetch_sub(1, std::memory_order_relaxed);
+    if (booked_) here_.booked.fetch_sub(1, std::memory_order_relaxed);
 }
 
 void RequestScope::route_is(const char* method, const char* template_path) {
@@ -52,6 +54,7 @@ void RequestScope::model_is(Api api, std::string_view model, bool served, bool s
 
 void RequestScope::picked(const WorkerView& worker, const char* policy) {
     policy_ = policy;
+    if (!std::exchange(booked_, true)) here_.booked.fetch_add(1, std::memory_order_relaxed);
     std::string_view url = worker.url;
     size_t scheme = url.find("://");
     worker_ = scheme == std::string_view::npos ? url : url.substr(scheme + 3);

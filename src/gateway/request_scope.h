@@ -1,5 +1,6 @@
 // Follows one request and settles it exactly once, whatever ends it: metrics, the access line, the count of active requests.
 #pragma once
+#include <memory>
 #include <string>
 
 #include "gateway/core_state.h"
@@ -25,6 +26,9 @@ public:
     void model_is(Api, std::string_view model, bool served, bool stream);
     void picked(const WorkerView&, const char* policy);              // policy: static storage
     void attempt_failed(Code);
+    void retrying(unsigned attempt) { here_.metrics.retrying(mark_, attempt, 0); }   // attempt: the coming one
+    void exhausted() { here_.metrics.exhausted(mark_); }
+    void error_code_is(std::string code) { error_code_ = std::make_unique<std::string>(std::move(code)); }   // the word in the answer's body
     void sent(uint64_t waited_ns);                 // the request left for a worker, after waiting that long for a connection
     void worker_answered(int status);
     void first_byte();                             // the client gets the head of its answer
@@ -46,10 +50,11 @@ private:
     std::string names_;               // request id, model, CORS origin, one behind the other
     Str worker_;                      // in the fleet's view, which the serving frame holds
     Outcome outcome_;
+    std::unique_ptr<std::string> error_code_;   // null: as the outcome's code is usually spelled
     uint64_t bytes_in_, busy_ns_ = 0;
     uint32_t events_ = 0;
     uint16_t id_len_ = 0, model_len_ = 0;
-    bool stream_ = false, id_given_ = false, sent_ = false;
+    bool stream_ = false, id_given_ = false, sent_ = false, booked_ = false;
 };
 
 }  // namespace weir

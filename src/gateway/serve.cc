@@ -33,6 +33,10 @@ void Gateway::publish(FleetViewRef view) {
         });
     }
     workers_ready_.store(view->workers(), std::memory_order_relaxed);
+    {
+        std::lock_guard lock(view_mutex_);
+        view_ = view;
+    }
     metrics_.hide(Metric::worker_pool_size);
     for (auto& model : view->models()) {
         size_t n = 0;

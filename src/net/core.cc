@@ -11,7 +11,6 @@
 namespace weir {
 namespace {
 thread_local Core* current = nullptr;
-constexpr uint64_t long_turn_ns = 5 * ns_per_ms;
 }  // namespace
 
 EpollPoller::EpollPoller() : epoll_(epoll_create1(EPOLL_CLOEXEC)) {
@@ -140,6 +139,7 @@ bool Core::turn(int wait_ms_max) {
     ticks.turns++;
     if (took > long_turn_ns) ticks.long_turns++;
     ticks.worst_ns = std::max(ticks.worst_ns, took);
+    if (turn_watch.fn) turn_watch.fn(turn_watch.self, took);
     return ran;
 }
 

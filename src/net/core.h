@@ -115,6 +115,9 @@ public:
     std::atomic<uint32_t> streams{0};                    // open client connections, read by others when they balance accepts
 
     struct Ticks { uint64_t turns = 0, long_turns = 0, worst_ns = 0; } ticks;
+    static constexpr uint64_t long_turn_ns = 5 * ns_per_ms;
+    // Called after each turn with its time, the wait left out. Set before run(); null: nobody.
+    struct TurnWatch { void (*fn)(void* self, uint64_t ns) = nullptr; void* self = nullptr; } turn_watch;
 
 private:
     void drain_posts();

@@ -19,9 +19,11 @@ public:
     Http1Upstream(ClientPool& pool, const Target& target, std::unique_ptr<Transport> transport)
         : pool_(pool), target_(target), transport_(std::move(transport)) {
         transport_->reset_accepted();
+        pool_.count_busy(+1);
     }
 
     ~Http1Upstream() override {
+        pool_.count_busy(-1);
         // Only a connection whose answer was read to its exact end is used again.
         if (reusable_ && !transport_->stale_now()) pool_.put_back(target_, std::move(transport_));
     }
@@ -288,7 +290,7 @@ void ClientPool::put_back(const Target& target, std::unique_ptr<Transport> trans
 void ClientPool::forget(uint32_t slot) {
     h2_->forget(slot);
     if (slot >= slots_.size()) return;
-    idle_ -= slots_[slot].size();
+    idle_ -= static_cast<uint32_t>(slots_[slot].size());
     slots_[slot].clear();
 }
 
@@ -296,7 +298,7 @@ void ClientPool::sweep() {
     for (auto& idle : slots_) {
         size_t before = idle.size();
         std::erase_if(idle, [&](Idle& i) { return i.transport->stale_now() || core_.now_ms() - i.since_ms > limits_.pool_idle_ms; });
-        idle_ -= before - idle.size();
+        idle_ -= static_cast<uint32_t>(before - idle.size());
     }
     h2_->sweep(limits_.pool_idle_ms);
     if (idle_ || h2_->sessions()) core_.arm(sweep_, 1'000);

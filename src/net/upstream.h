@@ -1,5 +1,6 @@
 // One request in flight to a worker, over HTTP/1 or HTTP/2; and the per-core pool its connections come from.
 #pragma once
+#include <atomic>
 #include <memory>
 #include <span>
 #include <string>
@@ -105,10 +106,12 @@ public:
     std::unique_ptr<Upstream> take(const Target&);
     Task<Result<std::unique_ptr<Upstream>>> open(const Target&);
     void forget(uint32_t slot);                            // a worker left: its idle connections close
-    size_t idle() const { return idle_; }
+    size_t idle() const { return idle_.load(std::memory_order_relaxed); }   // HTTP/1 connections at rest; any thread
+    size_t busy() const { return busy_.load(std::memory_order_relaxed); }   // ... and with a request; any thread
     const UpstreamLimits& limits() const { return limits_; }
 
     // For Upstream implementations:
+    void count_busy(int change) { busy_.fetch_add(static_cast<uint32_t>(change), std::memory_order_relaxed); }
     void put_back(const Target&, std::unique_ptr<Transport>);
 
 private:
@@ -124,7 +127,7 @@ private:
     Connector connector_ = nullptr;
     void* connector_self_ = nullptr;
     std::unique_ptr<H2Pool> h2_;
-    size_t idle_ = 0;
+    std::atomic<uint32_t> idle_{0}, busy_{0};
     Sweep sweep_;
 };
 

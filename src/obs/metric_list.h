@@ -43,16 +43,6 @@
       "Inference requests turned away because a queue, budget or rate was exhausted") \
     M(model_ready, level, one, none, "model", "~model_ready", \
       "1 when a worker can serve the model now") \
-    M(model_context, level, one, none, "model", "~model_context_length", \
-      "Context length in tokens that a worker of the model states") \
-    M(model_block, level, one, none, "model", "~model_kv_cache_block_size", \
-      "KV cache block in tokens that a worker of the model states") \
-    M(model_kv_blocks, level, one, none, "model", "~model_total_kv_blocks", \
-      "KV cache blocks that a worker of the model states") \
-    M(model_seqs, level, one, none, "model", "~model_max_num_seqs", \
-      "Sequences at once that a worker of the model states") \
-    M(model_batch_tokens, level, one, none, "model", "~model_max_num_batched_tokens", \
-      "Tokens in a batch that a worker of the model states") \
     M(core_stalls, counter, one, none, "", "~event_loop_stall_total weir_core_stalls_total", \
       "Turns of a core's loop that took longer than 5 ms") \
     /* ---- names of SMG ---- */ \
@@ -62,7 +52,7 @@
       "HTTP answers, by route, status and the error code in their body") \
     M(http_seconds, histogram, ns, duration_s, "method,path", "smg_http_request_duration_seconds", \
       "Time from the first byte of a request to the end of its answer") \
-    M(http_connections, gauge, one, none, "", "smg_http_connections_active", \
+    M(http_connections, level, one, none, "", "smg_http_connections_active", \
       "Client connections open") \
     M(router_requests, counter, one, none, "router_type,backend_type,connection_mode,model,endpoint,streaming", "smg_router_requests_total", \
       "Inference requests given to routing") \
@@ -98,8 +88,6 @@
       "Requests that failed after the last attempt they were allowed") \
     M(retry_backoff_seconds, histogram, ns, backoff_s, "attempt", "smg_worker_retry_backoff_seconds", \
       "Wait before an attempt after the first") \
-    M(health_checks, counter, one, none, "worker_type,result", "smg_worker_health_checks_total", \
-      "Health checks of workers, by result") \
     M(log_dropped, level, one, none, "sink", "smg_log_dropped_lines", \
       "Log lines dropped because the writer fell behind; only grows") \
     /* ---- weir's own ---- */ \
@@ -107,14 +95,12 @@
       "Time of a request spent inside the gateway: its duration less the waits for the client and the worker") \
     M(core_tick_seconds, histogram, ns, tick_s, "core", "weir_core_tick_seconds", \
       "Time of one turn of a core's loop, its wait left out") \
-    M(core_streams, gauge, one, none, "core", "weir_core_streams", \
+    M(core_streams, level, one, none, "core", "weir_core_streams", \
       "Requests under way on a core") \
     M(upstream_connects, counter, one, none, "result", "weir_upstream_connects_total", \
       "Connections opened to workers, by result") \
-    M(upstream_connections, gauge, one, none, "state", "weir_upstream_connections", \
-      "Connections to workers: busy and idle") \
-    M(items_dropped, counter, one, none, "kind", "weir_items_dropped_total", \
-      "Parts of engine answers that the client's dialect cannot carry") \
+    M(upstream_connections, level, one, none, "state", "weir_upstream_connections", \
+      "HTTP/1 connections to workers: busy and idle") \
     M(exceptions, counter, one, none, "", "weir_exceptions_total", \
       "Exceptions caught at the edge of a request and answered 500") \
     M(load_drift, level, one, none, "", "weir_load_drift", \

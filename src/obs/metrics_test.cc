@@ -62,11 +62,11 @@ TEST(Metrics, CountersAreSummedOverCores) {
 
 TEST(Metrics, GaugesGoDownOnAnotherCore) {
     Metrics metrics(2);
-    const Series s = metrics.series(Metric::http_connections, {});
+    const Series s = metrics.series(Metric::disconnected_clients, {});
     metrics.core(0).add(s, 2);
     metrics.core(1).sub(s, 3);
-    EXPECT_EQ(metrics.value(Metric::http_connections, {}), -1);
-    EXPECT_NE(page(metrics).find("\nsmg_http_connections_active -1\n"), std::string::npos);
+    EXPECT_EQ(metrics.value(Metric::disconnected_clients, {}), -1);
+    EXPECT_NE(page(metrics).find("\ndynamo_frontend_disconnected_clients -1\n"), std::string::npos);
 }
 
 TEST(Metrics, ValueOnABoundBelongsToItsBucket) {

@@ -66,7 +66,7 @@ struct RequestMetrics::Cache {
     std::unordered_map<std::string, std::unique_ptr<ModelRows>, TextHash, std::equal_to<>> served;
     std::vector<std::unique_ptr<HttpRow>> http;
     std::unordered_map<uint64_t, HttpRow*> http_by_words;
-    Series connections, disconnected;
+    Series disconnected;
     ByWord overhead, errors;
     std::array<Series, 600> upstream;
     std::array<Series, 33> backoff;
@@ -99,10 +99,6 @@ void RequestMetrics::http_end(HttpRow* row, int status, std::string_view error_c
     const Series s = metrics_.series(Metric::http_responses, {row->route, digits(static_cast<unsigned>(status), text), error_code});
     if (row->answers.size() < answers_max) row->answers.push_back({status, std::string(error_code), s});
     core_.add(s);
-}
-
-void RequestMetrics::connection(int delta) {
-    core_.add(lazy(cache_->connections, Metric::http_connections), static_cast<uint64_t>(static_cast<int64_t>(delta)));
 }
 
 RequestMetrics::Row& RequestMetrics::row_for(Api api, std::string_view model, ModelIs is, bool streaming) {

@@ -35,7 +35,6 @@ public:
     // --- any HTTP request. `method` and `route` have static storage; `route` is a template or "other". ---
     HttpRow* http_begin(const char* method, const char* route);
     void http_end(HttpRow*, int status, std::string_view error_code, uint64_t ns);   // error_code: as in the body, "" for none; null row: nothing
-    void connection(int delta);                                                       // +1 accepted, -1 closed
 
     // --- inference. begin() and end() once each, in the guard; what is between may never come. ---
     Mark begin(Api, std::string_view model, ModelIs, bool streaming, Instant now);

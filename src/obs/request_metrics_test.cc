@@ -140,10 +140,6 @@ TEST_F(Fixture, HttpRows) {
     EXPECT_EQ(value(Metric::http_responses, {"/health", "503", "not_ready"}), 1);
     EXPECT_EQ(value(Metric::http_responses, {"/health", "400", "code99"}), 1);
     EXPECT_EQ(value(Metric::http_seconds, {"GET", "/health"}), 102);
-    requests.connection(+1);
-    requests.connection(+1);
-    requests.connection(-1);
-    EXPECT_EQ(value(Metric::http_connections, {}), 1);
 }
 
 TEST_F(Fixture, MoreModelsThanRowsAreFolded) {
@@ -174,7 +170,6 @@ TEST(ErrorTypes, EveryCodeHasWordsInBothVocabularies) {
 
 // The page after a few requests on a fresh gateway, in full.
 TEST_F(Fixture, GoldenPage) {
-    requests.connection(+1);
     auto* http = requests.http_begin("POST", "/v1/chat/completions");
     auto mark = begin(true);
     requests.picked(mark, "power_of_two");
