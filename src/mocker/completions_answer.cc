@@ -44,8 +44,10 @@ public:
         }
         out.append("],\"usage\":");
         append_usage(out, head_, usage_of(choices, ask_.n));
-        if (head_.kind == EngineKind::vllm) out.append(",\"service_tier\":null,\"system_fingerprint\":null,\"kv_transfer_params\":null}");
-        else out.append(",\"metadata\":{\"weight_version\":\"default\"}}");
+        if (head_.kind == EngineKind::vllm)
+            out.append(",\"service_tier\":null,\"system_fingerprint\":null,\"kv_transfer_params\":null}");
+        else
+            out.append(",\"metadata\":{\"weight_version\":\"default\"}}");
     }
 
 private:

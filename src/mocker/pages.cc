@@ -61,8 +61,8 @@ MockReply version_page(const MockEngine& e) {
 MockReply model_info_page(const MockEngine& e) {
     std::string body;
     JsonWriter w(body);
-    w.object().member("model_path", e.settings().model).member("tokenizer_path", e.settings().model).member("is_generation", true);
-    w.member("preferred_sampling_params", nullptr).member("weight_version", "default").member("has_image_understanding", false);
+    w.object().member("model_path", e.settings().model).member("tokenizer_path", e.settings().model);
+    w.member("is_generation", true).member("preferred_sampling_params", nullptr).member("weight_version", "default").member("has_image_understanding", false);
     w.member("has_audio_understanding", false).member("model_type", "llama");
     w.key("architectures").array().text("LlamaForCausalLM").end_array().end_object();
     return json_reply(200, std::move(body));

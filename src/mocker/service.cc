@@ -86,7 +86,8 @@ void EngineService::mind_gate() {
         open_ = static_cast<bool>(done);
         if (!open_) core_.arm(gate_, 10);   // somebody took the port: try again
     }
-    if (const Instant next = engine_.faults().refusing_changes(now); next && !gate_.armed()) core_.arm(gate_, ms_until(next, now));
+    const Instant next = engine_.faults().refusing_changes(now);
+    if (next && !gate_.armed()) core_.arm(gate_, ms_until(next, now));
 }
 
 void EngineService::poke() {

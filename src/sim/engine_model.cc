@@ -305,8 +305,9 @@ void EngineModel::name_blocks(Sequence& s) {
         if (from == to) return;
         std::span<const uint32_t> tokens(s.tokens);
         const size_t size = params_.block_size;
-        sink_->on_kv({KvEvent::stored, from ? s.chain[from - 1] : 0, {s.chain.data() + from, to - from},
-                      {s.local.data() + from, to - from}, s.has_tokens ? tokens.subspan(from * size, (to - from) * size) : tokens.first(0), s.id});
+        const auto ids = s.has_tokens ? tokens.subspan(from * size, (to - from) * size) : tokens.first(0);
+        const std::span<const uint64_t> chained(s.chain.data() + from, to - from), local(s.local.data() + from, to - from);
+        sink_->on_kv({KvEvent::stored, from ? s.chain[from - 1] : 0, chained, local, ids, s.id});
     };
     uint32_t from = s.named;
     for (uint32_t i = s.named; i < full; ++i) {

@@ -49,7 +49,9 @@ bool set(FaultRule& rule, std::string_view key, std::string_view value) {
     if (key == "with") return (value == "fin" || value == "rst") && (f.drop = value == "fin" ? Fault::fin : Fault::reset, true);
     if (key == "announce") return (value == "yes" || value == "no") && (f.announce = value == "yes", true);
     if (key == "after") {
-        uint32_t& after = rule.kind == FaultRule::stall ? f.stall_after : rule.kind == FaultRule::drop ? f.drop_after : f.wrong_after;
+        uint32_t& after = rule.kind == FaultRule::stall  ? f.stall_after
+                          : rule.kind == FaultRule::drop ? f.drop_after
+                                                         : f.wrong_after;
         return number_in<uint32_t>(value, 0, count_max, after);
     }
     if (key == "nth") return number_in<uint64_t>(value, 1, count_max, rule.nth);

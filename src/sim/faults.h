@@ -27,7 +27,7 @@ struct Fault {
     uint32_t wrong_after = 0;     // tokens before the wrong bytes
     bool close_after = false;     // the connection ends with the answer
     bool announce = true;         // ... and the answer says so
-    uint64_t idle_close_ms = 0;   // the connection ends after so long without a request; 0: no
+    uint64_t idle_close_ms = 0;   // the connection ends so long after the answer, unannounced; 0: no
     bool any() const { return status || stall_ms || slow != 1 || drop || wrong || close_after || idle_close_ms; }
 };
 
