@@ -339,7 +339,7 @@ bool H2ClientSession::can_open() const {
 }
 
 bool H2ClientSession::certainly_alive() {
-    if (dead() || t_->stale_now()) return false;
+    if (dead() || t_->broken() || t_->hung_up()) return false;
     return streams_ > 0 || core_.now_ms() - idle_since_ms_ <= 1 || !t_->stale();
 }
 

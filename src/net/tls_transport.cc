@@ -178,7 +178,7 @@ void TlsTransport::finish_send() {
 }
 
 bool TlsTransport::stale() {
-    if (stale_now()) return true;
+    if (hung_up_ || broken_) return true;
     can_recv_ = true;   // look at the socket: session tickets may wait there, they are no reason to drop the connection
     char c;
     size_t n = 0;
