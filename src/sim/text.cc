@@ -77,7 +77,7 @@ void each_token(std::string_view text, F use) {
     const char* p = text.data();
     size_t left = text.size();
     while (left > 0) {
-        uint64_t bits = load(p, std::min<size_t>(left, 8));
+        uint64_t bits = left >= 8 ? load(p, 8) : load(p, left);   // the first is one instruction
         const size_t n = token_bytes(bits, left);
         if (n < 8) bits &= (uint64_t{1} << n * 8) - 1;
         use(bits, n);

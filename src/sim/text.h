@@ -10,7 +10,7 @@ namespace weir::sim {
 
 // A token is a blank with what follows it up to the next blank, cut every 8 bytes. Tokens of a prefix that ends at a blank are
 // a prefix of the tokens; every generated word (below) is one token, so an answer sent back as history hits its own KV blocks.
-// ids are hashes of the bytes: equal text, equal id. About 0.5 ns a byte.
+// ids are hashes of the bytes: equal text, equal id. About 1 ns a byte.
 void append_tokens(std::string_view text, std::vector<uint32_t>& out);
 size_t count_tokens(std::string_view text);
 uint32_t token_of(std::string_view piece);   // at most 8 bytes
