@@ -2,6 +2,7 @@
 // further "### " lines are the file that --config names. Output: what is not the default, or the mistakes.
 #include <gtest/gtest.h>
 
+#include "config/cross_check.h"
 #include "config/load.h"
 #include "config/spelling.h"
 #include "config/value.h"
@@ -140,6 +141,13 @@ TEST(Load, ListsInEveryShape) {
     EXPECT_EQ(config_of("launch --prometheus-duration-buckets 0.5 1 2.5").metrics.duration_buckets_s, (std::vector<double>{0.5, 1, 2.5}));
     EXPECT_EQ(config_of("launch --request-id-headers X-Mine x-other").api.request_id_headers, (std::vector<std::string>{"x-mine", "x-other"}));
     EXPECT_EQ(config_of("mocker --num-workers 2 --ports 1 2").mocker.ports, (std::vector<uint16_t>{1, 2}));
+}
+
+TEST(Load, EveryCrossCheckIsReachedByTheGoldenCases) {
+    const std::string cases = golden::slurp(WEIR_SOURCE_DIR "/tests/golden/config/load.txt");
+    for (Command c : {Command::frontend, Command::launch, Command::epp, Command::mocker})
+        for (const auto& rules : {cross_checks_of_all(), cross_checks(c)})
+            for (const CrossCheck& rule : rules) EXPECT_NE(cases.find("error: " + std::string(rule.message) + "\n"), std::string::npos) << rule.message;
 }
 
 TEST(Load, ManyMistakesAreCutShort) {

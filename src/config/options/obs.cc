@@ -13,7 +13,7 @@ constexpr Row metrics_table[] = {
     row("metrics.port", WEIR_FIELD(metrics.port), port(), "29000", "Port for /metrics alone; 0 lets the kernel choose.")
         .la("--prometheus-port"),
     row("metrics.prefix", WEIR_FIELD(metrics.prefix), text(), "dynamo_frontend", "First part of Dynamo's metric names.")
-        .fe("--metrics-prefix", "DYN_METRICS_PREFIX"),
+        .both("--metrics-prefix").fe("", "DYN_METRICS_PREFIX"),
     row("metrics.duration_buckets", WEIR_FIELD(metrics.duration_buckets_s), {.kind = Check::reals, .lo = 0, .hi = 1e9}, "",
         "Upper bounds of duration histograms, seconds, ascending; none: built in.").la("--prometheus-duration-buckets"),
     BUCKETS("request_duration", "REQUEST_DURATION", "request duration"),
