@@ -95,8 +95,9 @@ def build(totals, preset, targets):
     folder = BUILD / preset
     logs = BUILD / "logs"
     logs.mkdir(parents=True, exist_ok=True)
-    if not (folder / "build.ninja").exists():
-        code, _ = run_logged(["cmake", "--preset", preset], logs / f"configure-{preset}.log", 600)
+    cache = folder / "CMakeCache.txt"
+    if not (folder / "build.ninja").exists() or "WEIR_TESTS:BOOL=ON" not in cache.read_text():    # somebody may have built without tests here
+        code, _ = run_logged(["cmake", "--preset", preset, "-DWEIR_TESTS=ON"], logs / f"configure-{preset}.log", 600)
         if code != 0:
             print(tail(logs / f"configure-{preset}.log", 40))
             totals.fail(f"configuring build/{preset}")
@@ -142,6 +143,8 @@ def ctest(totals, preset, title, *arguments, env=None, jobs=None):
     passed, bad, skipped = (now - then for now, then in zip((totals.passed, totals.failed, totals.skipped), before))
     if code != 0 and not bad:
         totals.fail(f"{title}: ctest ended with {code}")
+    if not (passed or bad or skipped):
+        totals.fail(f"{title} ({preset}): there was nothing to run")
     say(f"{title} ({preset}): {passed} passed, {bad} failed, {skipped} skipped in {seconds:.0f} s")
 
 
