@@ -106,6 +106,9 @@ public:
     const char* why() const { return why_; }              // static text; "" unless bad
     int status() const { return status_; }                // bad, as a server: 400, or 431 for trailers beyond their bound
     bool between_chunks() const { return state_ == State::size_first || state_ == State::done; }   // no chunk is open
+    // The chunks passed on so far break off here: appends what closes the open one, line feeds for the payload that is missing (an SSE
+    // reader skips empty lines). False: it would take more than `fill_max` of them, or no chunk may follow any more.
+    bool close_chunk(std::string& out, size_t fill_max) const;
     bool has_trailers() const { return has_trailers_; }   // at least one trailer field was seen (they are checked and skipped)
 
 private:
@@ -121,7 +124,7 @@ private:
 
     uint64_t left_ = 0;                   // payload bytes of the body (fixed) or chunk still to come; the size while it is read
     const char* why_ = "";
-    State state_ = State::done;
+    State state_ = State::done, before_ = State::done;   // before_: the state in which it went bad
     bool has_trailers_ = false;
     uint16_t line_ = 0;                   // bytes of the size line or of the trailer lines so far, the closing CRLF not counted
     uint16_t status_ = 400;

@@ -21,6 +21,7 @@ void BodyFramer::start(BodyKind kind, uint64_t content_length) {
 }
 
 void BodyFramer::fail(const char* why, uint16_t status) {
+    before_ = state_;
     state_ = State::bad;
     why_ = why;
     status_ = status;
@@ -62,6 +63,29 @@ bool BodyFramer::finish() {
     if (state_ == State::until_close) state_ = State::done;
     if (state_ != State::done && state_ != State::bad) fail("connection closed inside the body");
     return state_ == State::done;
+}
+
+bool BodyFramer::close_chunk(std::string& out, size_t fill_max) const {
+    const State at = state_ == State::bad ? before_ : state_;
+    uint64_t missing = left_;
+    switch (at) {
+        case State::size_first: return true;
+        case State::size:
+            if (missing == 0) out.push_back('1'), missing = 1;   // "0" alone would end the body
+            [[fallthrough]];
+        case State::ext: out.push_back('\r'); [[fallthrough]];
+        case State::size_lf:
+            if (missing == 0) return false;
+            out.push_back('\n');
+            [[fallthrough]];
+        case State::data:
+            if (missing > fill_max) return false;
+            out.append(static_cast<size_t>(missing), '\n');
+            [[fallthrough]];
+        case State::data_cr: out.push_back('\r'); [[fallthrough]];
+        case State::data_lf: out.push_back('\n'); return true;
+        default: return false;
+    }
 }
 
 void BodyFramer::line_byte(unsigned char c) {

@@ -297,5 +297,30 @@ TEST(Http1Write, HeadsParseBack) {
     EXPECT_TRUE(is_field_value("a\tb \xc3\xa4") && !is_field_value("a\r\nb") && !is_field_value(std::string_view("a\0b", 3)));
 }
 
+TEST(BodyFramer, AnOpenChunkCanBeClosedWhereverItBreaks) {
+    const std::string body = "3\r\nabc\r\n05;x=y\r\nhello\r\n";
+    for (size_t at = 0; at <= body.size(); at++) {
+        for (std::string broken : {"", "\x01"}) {   // ends, or goes on with a byte that belongs nowhere but in a payload
+            BodyFramer framer;
+            framer.start(BodyKind::chunked, 0);
+            std::string passed = body.substr(0, at) + broken;
+            passed.resize(framer.feed(passed));
+            if (broken.empty()) framer.finish();
+            ASSERT_TRUE(framer.close_chunk(passed, 100)) << at;
+            BodyFramer reader;
+            reader.start(BodyKind::chunked, 0);
+            EXPECT_EQ(reader.feed(passed + "0\r\n\r\n"), passed.size() + 5) << at;
+            EXPECT_TRUE(reader.done()) << at << ": " << passed;
+        }
+    }
+    for (std::string_view never : {"ffffff\r\nx", "0\r\n", "0\r\nx", "0\r\n\r\n"}) {   // too much is missing, or the body is over
+        BodyFramer framer;
+        framer.start(BodyKind::chunked, 0);
+        framer.feed(never);
+        std::string out;
+        EXPECT_FALSE(framer.close_chunk(out, 1'000)) << never;
+    }
+}
+
 }  // namespace
 }  // namespace weir
