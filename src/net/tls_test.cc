@@ -22,12 +22,12 @@ struct Ends {
 };
 
 Task<void> accept_into(int fd, const TlsServer& tls, Ends& ends) {
-    auto r = co_await tls_accept(fd, tls, 5'000);
+    auto r = co_await tls_accept(fd, tls, 60'000);
     if (r) ends.server = *std::move(r);
     else ends.server_error = r.error()->detail;
 }
 Task<void> connect_into(int fd, const TlsClient& tls, std::string name, std::string alpn, Ends& ends) {
-    auto r = co_await tls_connect(fd, tls, std::move(name), std::move(alpn), 5'000);
+    auto r = co_await tls_connect(fd, tls, std::move(name), std::move(alpn), 60'000);
     if (r) ends.client = *std::move(r);
     else ends.client_error = r.error()->detail;
 }

@@ -23,7 +23,7 @@ struct NetLoop {
     ~NetLoop() { tasks.cancel(); }
     // Turns until `done` says so. The bound only ends a test that would hang.
     template <class Done>
-    bool until(Done done, uint64_t bound_ms = 20'000) {
+    bool until(Done done, uint64_t bound_ms = 60'000) {
         Instant end = system_clock().now() + bound_ms * ns_per_ms;
         while (!done()) {
             if (system_clock().now() > end) return false;
