@@ -126,7 +126,8 @@ Task<Result<void>> Flow::start(HttpExchange& http, RequestScope& scope, CoreStat
         scope.sent(connection.waited_ns);
         out.upstream = std::move(connection.upstream);
         out.worker = choice.at.worker;
-        http.drop_body();   // it is not sent again: nothing of the request stays while the worker thinks
+        // It is not sent again: nothing of the request stays while the worker thinks, once it has it.
+        if (!out.upstream->sending()) http.drop_body();
         co_return Nothing{};
     }
 }
@@ -140,6 +141,7 @@ Task<Result<void>> Flow::begin(HttpExchange& http, RequestScope& scope, CoreStat
         scope.attempt_failed(got.error()->code);
         co_return std::move(got).error();
     }
+    http.drop_body();
     scope.worker_answered(head.status);
     scope.outcome().status = head.status;
     if (head.status >= 400 && options_.api.dialect == Dialect::frontend) {

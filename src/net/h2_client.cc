@@ -35,6 +35,7 @@ public:
 
     bool send(const UpstreamRequest&) override;
     bool bytes_accepted() const override { return accepted_; }
+    bool sending() const override { return !out_.empty(); }
     Task<Result<void>> read_head(ResponseHead& out) override;
     Poll poll(Piece& out) override;
     Failure failure() override;

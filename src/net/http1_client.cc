@@ -51,6 +51,7 @@ public:
     }
 
     bool bytes_accepted() const override { return transport_->bytes_accepted(); }
+    bool sending() const override { return transport_->blocked(); }
     void deadline_in(uint64_t ms) override { transport_->deadline_in(ms); }
 
     Task<Result<void>> read_head(ResponseHead& out) override {

@@ -353,7 +353,10 @@ public:
         x.drop_body();
         if (transport->blocked()) {
             bool out = co_await transport->drained();
-            if (!out) co_return false;
+            if (!out) {
+                transport->reset();   // what is missing must not look like the end
+                co_return false;
+            }
         }
         if (x.keeps()) {
             // Pipelined requests of one connection do not keep the core from the others.

@@ -58,6 +58,7 @@ public:
     virtual bool send(const UpstreamRequest&) = 0;
     // True once the worker may have processed any of it: then the request is not sent again elsewhere.
     virtual bool bytes_accepted() const = 0;
+    virtual bool sending() const { return false; }   // some of the request still waits in memory: its charge must stay
     // The final response head (1xx skipped). Views are valid until the next co_await. Failure codes: reset_before_byte,
     // first_byte_timeout, engine_garbage.
     virtual Task<Result<void>> read_head(ResponseHead& out) = 0;
