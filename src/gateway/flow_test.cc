@@ -203,6 +203,19 @@ TEST_F(FlowTest, ARequestIsBookedFromItsPickToItsEnd) {
     EXPECT_EQ(state->active, 0u);
 }
 
+TEST_F(FlowTest, ABodyIsChargedUntilTheWorkerHasIt) {
+    make(launch());
+    std::string body = R"({"model":"m","messages":[{"role":"user","content":")" + std::string(6'000'000, 'x') + "\"}]}";
+    bodies.set_limit(40'000'000);
+    client->send(post(body), false);
+    ASSERT_TRUE(loop.until([&] { return workers.size() == 1; }, 5'000));
+    EXPECT_GE(bodies.used(), body.size()) << "most of it waits in memory for a worker that does not read";
+    ASSERT_TRUE(loop.until([&] { return workers[0]->read(), workers[0]->got.size() > body.size(); }, 5'000));
+    worker_says(plain_ok);
+    EXPECT_EQ(answer().status, 200);
+    EXPECT_EQ(bodies.used(), 0u);
+}
+
 TEST_F(FlowTest, AStreamThatBreaksEndsInOneErrorFrame) {
     make(launch());
     client->send(post(R"({"model":"m","stream":true,"messages":[{"role":"user","content":"hi"}]})"));

@@ -216,6 +216,19 @@ TEST_F(Http1ServerEnds, AReaderThatStopsIsGivenUp) {
     EXPECT_TRUE(loop.settle());
 }
 
+TEST_F(Http1ServerEnds, AnAnswerThatIsNotTakenIsCutOffVisibly) {   // HTTP/1.0 ends an answer with the connection
+    service.body_max = 9'000'000;
+    Http1Peer& p = open(true);
+    std::string body(8'000'000, 'b');
+    p.send("POST /echo HTTP/1.0\r\ncontent-length: " + std::to_string(body.size()) + "\r\n\r\n" + body, false);
+    ASSERT_TRUE(loop.until([&] { return service.finished == 1; }));
+    clock.advance_ms(limits.write_stall_ms + 10);
+    EXPECT_TRUE(loop.settle());
+    EXPECT_TRUE(p.await_close());
+    EXPECT_TRUE(p.was_reset);
+    EXPECT_LT(p.got.size(), body.size());
+}
+
 TEST_F(Http1ServerEnds, ARefusalCanBeReadByWhoStillSends) {
     std::string junk(600'000, 'j');
     for (std::string begin : {std::string("BAD\x01 / HTTP/1.1\r\nhost: h\r\n\r\n"), std::string("GET / HTTP/9.9\r\nhost: h\r\n\r\n")}) {
