@@ -197,15 +197,13 @@ ALL = ["weir", "weir_tests"]
 def plan_all(totals):
     if build(totals, "release", ALL):
         ctest(totals, "release", "tidy and unit", "-LE", "e2e|fuzz|doc|slow")
-        ctest(totals, "release", "e2e", "-L", "e2e", jobs=max(1, CORES // 2))
+        ctest(totals, "release", "e2e", "-L", "e2e", "-LE", "slow", jobs=max(1, CORES // 2))
         ctest(totals, "release", "docs", "-L", "doc")
     if build(totals, "asan", [*ALL, "weir_fuzzers"]):
         ctest(totals, "asan", "unit", "-L", "unit|sim")
-        ctest(totals, "asan", "e2e", "-L", "e2e", jobs=max(1, CORES // 2))
         ctest(totals, "asan", "fuzz", "-L", "fuzz", env={"WEIR_FUZZ_SECONDS": "5"}, jobs=2)
     if build(totals, "tsan", ALL):
         ctest(totals, "tsan", "unit", "-L", "unit|sim", env={"WEIR_SIM_SEEDS": "200"})
-        ctest(totals, "tsan", "e2e", "-L", "e2e", jobs=max(1, CORES // 2))
 
 
 def plan_quick(totals):
@@ -217,6 +215,7 @@ def plan_soak(totals):
     if build(totals, "asan", [*ALL, "weir_fuzzers"]):
         ctest(totals, "asan", "fuzz, long", "-L", "fuzz", "--timeout", "900", env={"WEIR_FUZZ_SECONDS": "60"}, jobs=2)
         ctest(totals, "asan", "sim, long", "-L", "sim", "--timeout", "3000", env={"WEIR_SIM_SEEDS": "20000"})
+        ctest(totals, "asan", "e2e", "-L", "e2e", jobs=max(1, CORES // 2))
         ctest(totals, "asan", "churn", "-L", "slow", "--timeout", "1200", env={"WEIR_SOAK": "1"}, jobs=1)
     if build(totals, "tsan", ALL):
         ctest(totals, "tsan", "everything", "-LE", "fuzz|doc", "--timeout", "1200", env={"WEIR_SOAK": "1", "WEIR_SIM_SEEDS": "2000"})

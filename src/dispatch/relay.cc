@@ -1,5 +1,7 @@
 #include "dispatch/relay.h"
 
+#include "wire/sse.h"
+
 #include <algorithm>
 
 namespace weir::dispatch {
@@ -9,19 +11,25 @@ constexpr std::string_view keepalive_comment = ": keep-alive\n\n";
 
 iovec piece_of(std::string_view bytes) { return {const_cast<char*>(bytes.data()), bytes.size()}; }
 
-// Whether the bytes end with an empty line. Framed bytes carry the chunk's CRLF behind the payload.
-bool ends_event(std::string_view bytes, bool framed) {
-    if (framed) {
+// Where in the stream of events the bytes end. Framed bytes carry the chunk's CRLF behind the payload.
+void note_end(Relay& r, std::string_view bytes) {
+    if (r.framed) {
         if (bytes.ends_with(last_chunk)) bytes.remove_suffix(last_chunk.size());
         if (bytes.ends_with("\r\n")) bytes.remove_suffix(2);
     }
-    return bytes.ends_with("\n\n") || bytes.ends_with("\r\n\r\n") || bytes.ends_with("\r\r");
+    if (bytes.empty()) return;   // framing alone
+    size_t n = std::min(bytes.size(), r.tail.size());
+    std::copy(r.tail.begin() + static_cast<long>(n), r.tail.end(), r.tail.begin());
+    std::copy(bytes.end() - static_cast<long>(n), bytes.end(), r.tail.end() - static_cast<long>(n));
+    std::string_view tail(r.tail.data(), r.tail.size());
+    r.at_boundary = tail.ends_with("\n\n") || tail.ends_with("\r\n\r\n") || tail.ends_with("\r\r");
+    r.done = tail == sse_done;
 }
 
 void note(Relay& r, Upstream& up, std::string_view bytes, Observer& observer) {
     observer.passed(bytes, Core::here().now());
     if (r.framed) r.between_chunks = up.between_chunks();
-    if (r.sse && !bytes.empty()) r.at_boundary = ends_event(bytes, r.framed);
+    if (r.sse && !bytes.empty()) note_end(r, bytes);
 }
 
 // Everything that is here already goes out in as few writes as there are pieces.

@@ -1,5 +1,6 @@
 // Moves an engine's answer to the client without reading its meaning. Pulls: a slow client slows the worker.
 #pragma once
+#include <array>
 #include <string_view>
 
 #include "base/clock.h"
@@ -27,6 +28,8 @@ struct Relay {                     // lives in the frame of whoever relays
     bool at_boundary = true;       // SSE: an event ended last, so a frame of our own may follow
     bool between_chunks = true;    // framed: no chunk is open towards the client
     bool ended = false;            // the whole answer has been written
+    bool done = false;             // SSE: [DONE] was the last event: whatever breaks now, the client has all
+    std::array<char, 14> tail{};   // SSE: the last bytes, as long as "data: [DONE]\n\n"
     uint64_t busy_ns = 0;          // our own time: from the loop's turn to the end of each write
 };
 

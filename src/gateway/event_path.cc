@@ -49,6 +49,8 @@ Task<void> Flow::stream_events(HttpExchange& http, RequestScope& scope, CoreStat
     for (bool end = false; !end && !failure;) {
         s.upstream->deadline_in(s.deadline ? std::max<uint64_t>(1, (s.deadline - std::min(s.deadline, here.core.now())) / ns_per_ms) : 0);
         auto piece = co_await s.upstream->next();
+        bool cut_behind_done = !piece && path.streaming() && path.done() && piece.error()->code != Code::deadline;
+        if (cut_behind_done) piece = Piece{{}, true};   // only the framing's end is missing
         if (!piece) {
             failure.emplace(std::move(piece).error());
             break;

@@ -44,7 +44,7 @@ Task<void> Flow::serve(HttpExchange& http) {
         if (!s.relay.ended || http.blocked()) done = co_await dispatch::run(s.relay, http, *s.upstream, relay_rules_, s.deadline, s.passed);
         scope.busy(s.relay.busy_ns);
         s.passed.settle(scope);
-        if (!done) co_return break_off(http, scope, s.relay, done.error());
+        if (!done) co_return break_off(http, scope, s.relay, *s.upstream, done.error());
         scope.finish(scope.outcome().status >= 400 ? Code::engine_status : Code::ok, Outcome::engine);
     } catch (const std::exception& e) {      // libraries end at their seams; whatever still leaks costs one request, not the process
         LOG_ERROR(gateway, "exception in a request", {"what", e.what()}, {"request_id", scope.id()});
@@ -97,7 +97,7 @@ Task<Result<void>> Flow::start(HttpExchange& http, RequestScope& scope, CoreStat
         CO_TRY(route::Choice choice, route::place(prepared, *fleet, *policy_, {tried.data(), attempt - 1}, here.scratch, here.core.random()));
         out.booking = Booking(choice.at);
         scope.outcome().attempt = static_cast<uint8_t>(attempt);
-        scope.picked(*choice.at.worker, policy_name_.c_str());
+        scope.picked(*choice.at.worker, policy_name_);
         policy_->booked(prepared, choice.at);
         const Target& target = fleet->target(choice.at.worker->slot);
         dispatch::Sent connection;
@@ -181,11 +181,23 @@ Task<Failure> Flow::engine_error(Upstream& upstream, int status, std::string hea
 }
 
 // The answer's head is out already: an SSE client hears of the failure in its stream, any other by a broken connection.
-void Flow::break_off(HttpExchange& http, RequestScope& scope, dispatch::Relay& relay, const Failure& failure) {
-    Code code = failure->code == Code::incomplete ? Code::lost_mid_stream : failure->code;
+void Flow::break_off(HttpExchange& http, RequestScope& scope, dispatch::Relay& relay, const Upstream& upstream, const Failure& failure) {
+    if (relay.done && failure->code != Code::cancelled && (!relay.framed || relay.between_chunks)) {   // only the framing's end is missing
+        scope.finish(Code::ok, Outcome::engine);
+        dispatch::insert(relay, http, {}, true);
+        return;
+    }
+    bool lost = failure->code == Code::incomplete || failure->code == Code::engine_garbage;
+    Code code = lost ? Code::lost_mid_stream : failure->code;
     scope.finish(code, code == Code::cancelled ? Outcome::client : code == Code::deadline ? Outcome::gateway : Outcome::worker_lost);
     if (code == Code::cancelled) return;
-    if (!relay.sse || (relay.framed && !relay.between_chunks)) return http.abort();
+    if (!relay.sse) return http.abort();
+    if (relay.framed && !relay.between_chunks) {
+        std::string closing;
+        if (!upstream.close_chunk(closing)) return http.abort();
+        if (!closing.empty() && !http.write_text(closing, false)) return;
+        relay.at_boundary = false;
+    }
     std::string frame;
     if (!relay.at_boundary) frame.append("\n\n");
     FailureBody body = *failure;

@@ -26,9 +26,9 @@ struct FlowOptions {
 
 class Flow final : public HttpService {
 public:
-    Flow(FlowOptions options, std::shared_ptr<const api::Routes> routes, std::shared_ptr<Policy> policy, std::string policy_name,
+    Flow(FlowOptions options, std::shared_ptr<const api::Routes> routes, std::shared_ptr<Policy> policy, const char* policy_name /* static storage: access lines outlive us */,
          Metrics& metrics, const std::atomic<bool>& draining)
-        : options_(std::move(options)), routes_(std::move(routes)), policy_(std::move(policy)), policy_name_(std::move(policy_name)),
+        : options_(std::move(options)), routes_(std::move(routes)), policy_(std::move(policy)), policy_name_(policy_name),
           metrics_(metrics), draining_(draining), relay_rules_{options_.sse_keepalive_ms, options_.idle_ms} {}
     void add_core(CoreState* state) { cores_.push_back(state); }   // in core order, before requests come
 
@@ -45,7 +45,7 @@ private:
     Task<void> own_answer(HttpExchange&, RequestScope&, CoreState&);
     void reply(HttpExchange&, RequestScope&, const api::Reply&, std::string_view extra_lines = {});
     void fail(HttpExchange&, RequestScope&, const Failure&);
-    void break_off(HttpExchange&, RequestScope&, dispatch::Relay&, const Failure&);
+    void break_off(HttpExchange&, RequestScope&, dispatch::Relay&, const Upstream&, const Failure&);
     void name_request(const HttpExchange&, RequestScope&, CoreState&, Api) const;
     Task<Failure> engine_error(Upstream&, int status, std::string headers);
     void append_own_lines(std::string& lines, const RequestScope&) const;
@@ -54,7 +54,7 @@ private:
     FlowOptions options_;
     std::shared_ptr<const api::Routes> routes_;
     std::shared_ptr<Policy> policy_;
-    std::string policy_name_;
+    const char* policy_name_;
     Metrics& metrics_;
     const std::atomic<bool>& draining_;
     std::vector<CoreState*> cores_;

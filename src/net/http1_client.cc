@@ -102,6 +102,7 @@ public:
         return framed_;
     }
     bool between_chunks() const override { return framer_.between_chunks(); }
+    bool close_chunk(std::string& out) const override { return framer_.close_chunk(out, limits::read_chunk); }
 
     Poll poll(Piece& out) override {
         for (;;) {

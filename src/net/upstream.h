@@ -75,6 +75,7 @@ public:
     // Pieces keep HTTP/1 chunk framing (only with BodyKind::chunked, only asked for before the first piece).
     virtual bool set_framed(bool) { return false; }
     virtual bool between_chunks() const { return true; }   // framed: the bytes so far end at a chunk boundary
+    virtual bool close_chunk(std::string&) const { return false; }   // framed, after failed: see BodyFramer::close_chunk
     // The deadline of the next await: read_head and next() fail with first_byte_timeout / deadline after it.
     virtual void deadline_in(uint64_t ms) = 0;
 };

@@ -7,7 +7,8 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
 import e2e  # noqa: E402
-from e2e import CHAT, Connection, chat, event, metrics, polite, wait_until  # noqa: E402
+from e2e import CHAT, Connection, chat, event, polite, wait_until  # noqa: E402
+from http_probe import metrics  # noqa: E402
 
 SECONDS = 60 if e2e.SOAK else 5
 
