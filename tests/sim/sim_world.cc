@@ -199,7 +199,8 @@ const std::vector<std::string>& World::run() {
         if (!registry.add(std::move(spec))) violation("a worker was refused");
     }
     auto routes = api::Routes::make(options.flow.api, {});
-    flow_ = std::make_unique<Flow>(options.flow, *routes, find_policy(options.policy)->make({options.policy}), options.policy, metrics_, draining_);
+    const PolicyRow& policy = *find_policy(options.policy);
+    flow_ = std::make_unique<Flow>(options.flow, *routes, policy.make({options.policy}), policy.name.data(), metrics_, draining_);
     flow_->add_core(state_.get());
     for (unsigned i = 0; i < options.clients; i++) {
         scripts_.emplace_back(*this, static_cast<int>(i));
