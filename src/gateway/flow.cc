@@ -12,6 +12,8 @@
 namespace weir {
 namespace {
 
+constexpr uint64_t pending_wait_ms = 1'000, pending_poll_ms = 5;
+
 const char* method_name(std::string_view method) {   // static storage, and no label of a stranger's making
     for (const char* known : {"GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH"})
         if (method == known) return known;
@@ -56,19 +58,35 @@ Task<void> Flow::serve(HttpExchange& http) {
     else fail(http, scope, Failure(Code::internal, "internal error"));
 }
 
+// What routing and forwarding need of the body, which must be complete.
+Result<void> Flow::decode(HttpExchange& http, CoreState& here, const api::Row& row, Str content_type, Call& call, Arena& arena) const {
+    call.doc.body = http.body();
+    call.api = row.api;
+    call.dialect = options_.api.dialect;
+    call.received = http.received;
+    call.id = {here.core.random().next(), here.core.random().next()};
+    TRY_OK(api::decode_light(options_.api, content_type, call, arena));
+    call.model = arena.copy(call.model);   // the body may move when it is held
+    return Nothing{};
+}
+
 // Everything up to the request's last byte on its way to a worker. The frame, and the decoded request, are gone while it is awaited.
 Task<Result<void>> Flow::start(HttpExchange& http, RequestScope& scope, CoreState& here, const api::Row& row, Streaming& out) {
     Arena arena;
     Call& call = *arena.make<Call>();
     Str content_type = arena.copy(http.head().headers.get("content-type"));   // outlives a body that arrives in pieces
     if (!http.body_complete() || http.body().size() > options_.api.body_max) CO_TRY_OK(co_await http.read_body(options_.api.body_max));
-    call.doc.body = http.body();
-    call.api = row.api;
-    call.dialect = options_.api.dialect;
-    call.received = http.received;
-    call.id = {here.core.random().next(), here.core.random().next()};
-    CO_TRY_OK(api::decode_light(options_.api, content_type, call, arena));
-    call.model = arena.copy(call.model);   // the body may move when it is held
+    CO_TRY_OK(decode(http, here, row, content_type, call, arena));
+    // While workers are being asked for their models, a request waits a moment rather than fail.
+    uint64_t waited_ms = 0;
+    for (; !here.fleet->serving(call.model) && here.fleet->pending() && waited_ms < pending_wait_ms; waited_ms += pending_poll_ms) {
+        if (!http.hold()) co_return Failure(Code::shed, "the gateway's budget for request bodies is used up");
+        co_await sleep_ms(pending_poll_ms);
+    }
+    if (waited_ms) {   // the body lies elsewhere now
+        call = Call{};
+        CO_TRY_OK(decode(http, here, row, content_type, call, arena));
+    }
     out.fleet = here.fleet;
     const FleetView* fleet = out.fleet.get();
     scope.model_is(row.api, call.model, fleet->serving(call.model) != nullptr, call.wants & wants::stream);

@@ -38,6 +38,7 @@ public:
 private:
     struct Streaming;   // what survives the commit
     Task<void> answer(HttpExchange&, RequestScope&, CoreState&);
+    Result<void> decode(HttpExchange&, CoreState&, const api::Row&, Str content_type, Call&, Arena&) const;
     Task<Result<void>> start(HttpExchange&, RequestScope&, CoreState&, const api::Row&, Streaming&);
     Task<Result<void>> begin(HttpExchange&, RequestScope&, CoreState&, Streaming&);
     Task<void> stream_events(HttpExchange&, RequestScope&, CoreState&, Streaming&);

@@ -11,6 +11,11 @@
 
 namespace weir {
 
+Transport::~Transport() {
+    for (Waiter* waiter : {reader_, writer_, hangup_})   // a tree that dies at once may destroy us before its waiters
+        if (waiter) waiter->slot = nullptr;
+}
+
 bool Transport::take(Got& got) {
     // A deadline that passed is told once per recv(); the caller decides whether to go on.
     if (timed_out_) {

@@ -22,7 +22,7 @@ class Transport {
 public:
     Transport() { deadline_.fire = &Transport::on_deadline; deadline_.owner = this; }
     Transport(const Transport&) = delete;
-    virtual ~Transport() = default;      // closes; never blocks
+    virtual ~Transport();                // closes; never blocks. Who still waits on it is let go, and never resumed
 
     // co_await recv(): n > 0 bytes at `data`, valid until the next co_await of this core; 0 = end of stream;
     // -ETIMEDOUT = the deadline passed (the stream is intact); other -errno = broken.
