@@ -26,7 +26,8 @@ struct FlowOptions {
 
 class Flow final : public HttpService {
 public:
-    Flow(FlowOptions options, std::shared_ptr<const api::Routes> routes, std::shared_ptr<Policy> policy, const char* policy_name /* static storage: access lines outlive us */,
+    // `policy_name`: static storage, access lines outlive us.
+    Flow(FlowOptions options, std::shared_ptr<const api::Routes> routes, std::shared_ptr<Policy> policy, const char* policy_name,
          Metrics& metrics, const std::atomic<bool>& draining)
         : options_(std::move(options)), routes_(std::move(routes)), policy_(std::move(policy)), policy_name_(policy_name),
           metrics_(metrics), draining_(draining), relay_rules_{options_.sse_keepalive_ms, options_.idle_ms} {}
