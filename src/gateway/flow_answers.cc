@@ -108,6 +108,10 @@ void Flow::refuse(int status, std::string_view why, std::string& lines, std::str
 Task<void> Flow::own_answer(HttpExchange& http, RequestScope& scope, CoreState& here) {
     std::string method(http.head().method), path(http.head().path), extra;
     api::Found found = routes_->find(api::method_of(method), path);
+    if (!http.body_complete()) {   // a small body nobody asked for is taken, so that the connection can go on; a large one ends it
+        auto taken = co_await http.read_body(limits::read_chunk);
+        if (!taken && taken.error()->code == Code::cancelled) co_return fail(http, scope, taken.error());
+    }
     scope.origin_is(cors_of(http.head().headers));
     if (method == "OPTIONS" && !scope.origin().empty()) {
         append_header(extra, "access-control-allow-methods", cors_methods);
