@@ -29,7 +29,6 @@ public:
 
     // `bytes` holds a parsed head (in `head`) and what came behind it. `borrowed`: they are in the core's read buffer, in_ is free.
     // False: the chunked framing of the body is broken; body_refusal() is the status that says so.
-    int body_refusal() const { return framer_.status(); }
     bool start(std::string_view bytes, bool borrowed) {
         base_ = bytes.data();
         borrowed_ = borrowed;
@@ -64,6 +63,8 @@ public:
         body_complete_ = framer_.done();
         return true;
     }
+
+    int body_refusal() const { return framer_.status(); }
 
     bool hold() override {
         if (held_ && !borrowed_) return true;

@@ -6,7 +6,6 @@
 #include "base/result.h"
 #include "fleet/fleet.h"
 #include "policy/policy.h"
-#include "types/plan.h"
 
 namespace weir::route {
 
