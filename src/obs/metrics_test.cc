@@ -23,14 +23,14 @@ std::string read_text(const std::string& path) {
     return text.str();
 }
 
-// WEIR_UPDATE_GOLDEN=1 writes the file instead.
+// WEIR_GOLDEN_UPDATE=1 writes the file instead.
 void expect_golden(const std::string& path, const std::string& text) {
     const std::string full = std::string(WEIR_SOURCE_DIR "/") + path;
-    if (std::getenv("WEIR_UPDATE_GOLDEN")) {
+    if (std::getenv("WEIR_GOLDEN_UPDATE")) {
         std::ofstream(full, std::ios::binary) << text;
         return;
     }
-    EXPECT_EQ(read_text(full), text) << path << " is stale: run the test with WEIR_UPDATE_GOLDEN=1 and look at the difference";
+    EXPECT_EQ(read_text(full), text) << path << " is stale: run the test with WEIR_GOLDEN_UPDATE=1 and look at the difference";
 }
 
 std::string page(Metrics& metrics) {

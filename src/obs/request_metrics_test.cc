@@ -187,14 +187,14 @@ TEST_F(Fixture, GoldenPage) {
     std::string text;
     metrics.render(text);
     const std::string path = WEIR_SOURCE_DIR "/tests/golden/metrics_page.txt";
-    if (std::getenv("WEIR_UPDATE_GOLDEN")) {
+    if (std::getenv("WEIR_GOLDEN_UPDATE")) {
         std::ofstream(path, std::ios::binary) << text;
         return;
     }
     std::ifstream in(path, std::ios::binary);
     std::stringstream golden;
     golden << in.rdbuf();
-    EXPECT_EQ(golden.str(), text) << path << " is stale: run the test with WEIR_UPDATE_GOLDEN=1 and look at the difference";
+    EXPECT_EQ(golden.str(), text) << path << " is stale: run the test with WEIR_GOLDEN_UPDATE=1 and look at the difference";
 }
 
 }  // namespace
