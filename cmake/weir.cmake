@@ -56,5 +56,7 @@ function(weir_fuzzer name file lib)
     # Fuzzers include the .cc under test, so that it alone counts as coverage; the driver must not count itself.
     set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS -fsanitize-coverage=trace-pc)
   endif()
+  # The library has the same .cc again; an inline function may pull it in, and the fuzzer's own copy is the one to use.
+  target_link_options(${name} PRIVATE -Wl,--allow-multiple-definition)
   set_property(GLOBAL APPEND PROPERTY WEIR_FUZZERS ${name})
 endfunction()
