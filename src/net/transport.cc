@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <charconv>
 #include <cstdio>
 #include <cstring>
 
@@ -235,7 +236,15 @@ PeerAddress SocketTransport::peer() const {
 size_t PeerAddress::format(char (&out)[64]) const {
     char text[INET6_ADDRSTRLEN] = "";
     switch (family) {
-    case v4: return static_cast<size_t>(snprintf(out, sizeof out, "%u.%u.%u.%u:%u", bytes[0], bytes[1], bytes[2], bytes[3], port));
+    case v4: {   // for every access line, hence by hand
+        char* at = out;
+        for (int i = 0; i < 4; i++) {
+            at = std::to_chars(at, at + 3, unsigned{bytes[i]}).ptr;
+            *at++ = i < 3 ? '.' : ':';
+        }
+        at = std::to_chars(at, at + 5, port).ptr;
+        return static_cast<size_t>(at - out);
+    }
     case v6: return static_cast<size_t>(snprintf(out, sizeof out, "[%s]:%u", inet_ntop(AF_INET6, bytes, text, sizeof text), port));
     case unix_socket: return static_cast<size_t>(snprintf(out, sizeof out, "unix"));
     default: return 0;

@@ -56,6 +56,8 @@ struct Http1Peer {
     std::string got;
     bool closed = false, was_reset = false;
     std::vector<size_t> to_head = {};
+    bool news = false;               // something came since whole() counted
+    size_t counted = 0;
 
     Http1Peer(NetLoop& loop, int fd) : loop(loop), fd(fd) {}
     Http1Peer(const Http1Peer&) = delete;
@@ -81,21 +83,24 @@ struct Http1Peer {
             if (n < 0 && errno == EAGAIN) return;
             was_reset = was_reset || n < 0;
             closed = n <= 0;
+            news = true;
             if (n > 0) got.append(buffer, static_cast<size_t>(n));
         }
     }
     std::vector<Answer> answers() { return answers_in(got, closed, to_head); }
     size_t whole() {
-        size_t n = 0;
-        for (auto& a : answers()) n += a.whole && a.status >= 200;
-        return n;
+        if (got.empty()) return counted = 0;
+        if (!std::exchange(news, false)) return counted;
+        counted = 0;
+        for (auto& a : answers()) counted += a.whole && a.status >= 200;
+        return counted;
     }
     // Turns until n final answers are whole.
     bool await_answers(size_t n) {
-        return loop.until([&] { return read(), whole() >= n; }, 10'000);
+        return loop.until([&] { return read(), whole() >= n; });
     }
     bool await_close() {
-        return loop.until([&] { return read(), closed; }, 10'000);
+        return loop.until([&] { return read(), closed; });
     }
     // Lets everything happen that can without a word from us.
     void quiet(int turns = 4) {

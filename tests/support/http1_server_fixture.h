@@ -150,7 +150,9 @@ struct Http1ServerTest : testing::Test {
         p.send(bytes);
         EXPECT_TRUE(p.await_answers(answers)) << p.got.substr(0, 500);
         p.quiet();
-        return p.answers();
+        auto all = p.answers();
+        all.resize(std::max(all.size(), answers));   // what did not come is an empty answer, not the end of the test program
+        return all;
     }
     void pass_ms(uint64_t ms) {
         clock.advance_ms(ms);
