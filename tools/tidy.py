@@ -30,6 +30,7 @@ FENCES = {
     "nlohmann": (r"nlohmann/.*", 4),
     "spdlog": (r"spdlog/.*", 1),
     "pcre2": (r"pcre2.*\.h", 1),
+    "curl": (r"curl/.*", 1),
 }
 BAD_WORDS = r"utils?|helpers?|manager"
 # (what, pattern, files it may stand in, what to do instead)
