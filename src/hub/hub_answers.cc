@@ -140,12 +140,14 @@ Failure refusal(const HubResponse& response, std::string_view what, bool token_g
     const char* hint = token_given ? " with the token given" : "; HF_TOKEN is not set";
     if (code == "RevisionNotFound") return Failure(Code::model_unknown, name + ": the hub has no such revision");
     if (code == "EntryNotFound") return Failure(Code::model_unknown, name + ": the hub has no such file");
-    if (code == "GatedRepo" || response.status == 403) return Failure(Code::forbidden, name + ": the hub's owner grants access by request; this one is refused" + hint);
+    if (code == "GatedRepo" || response.status == 403)
+        return Failure(Code::forbidden, name + ": the hub's owner grants access by request; this one is refused" + hint);
     if (code == "RepoNotFound" || response.status == 401)
         return Failure(Code::unauthenticated, name + ": it does not exist on the hub, or is private and not to be seen" + hint);
     if (response.status == 404) return Failure(Code::model_unknown, name + ": the hub does not know it");
     if (response.status == 429) return Failure(Code::rate_limited, name + ": the hub asks us to slow down");
-    return Failure(response.status >= 500 ? Code::incomplete : Code::engine_garbage, name + ": the hub answered with status " + std::to_string(response.status));
+    return Failure(response.status >= 500 ? Code::incomplete : Code::engine_garbage,
+                   name + ": the hub answered with status " + std::to_string(response.status));
 }
 
 std::optional<Origin> origin_of(std::string_view url) {

@@ -89,7 +89,8 @@ Result<HubResponse> Fetch::ask(const HubRequest& first, HubBody& body, std::stri
             bool inside = to && hub::keeps_token(request.url, *to);
             if (!inside && request.head && !got->field("x-repo-commit").empty()) return got;
             if (!to || ++hops > redirects_max)
-                return Failure(Code::engine_garbage, std::string(what) + ": the hub sends us in circles or to a strange place").detail(std::string(location));
+                return Failure(Code::engine_garbage, std::string(what) + ": the hub sends us in circles or to a strange place")
+                    .detail(std::string(location));
             if (!inside) request.token.clear();
             request.url = *std::move(to);
             continue;

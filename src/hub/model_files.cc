@@ -23,7 +23,8 @@ Result<std::optional<std::string>> read_file(const fs::path& path, uintmax_t byt
     if (why || size > bytes_max) return Failure(Code::bad_request, path.filename().string() + ": too large").detail(path);
     std::ifstream in(path, std::ios::binary);
     std::string text(size, '\0');
-    if (!in.read(text.data(), static_cast<std::streamsize>(size))) return Failure(Code::bad_request, path.filename().string() + ": cannot be read").detail(path);
+    if (!in.read(text.data(), static_cast<std::streamsize>(size)))
+        return Failure(Code::bad_request, path.filename().string() + ": cannot be read").detail(path);
     return std::optional<std::string>(std::move(text));
 }
 
@@ -59,7 +60,8 @@ bool read_ids(Str value, std::vector<uint32_t>& out) {
     std::vector<uint32_t> ids;
     auto add = [&](Str number) {
         auto id = json_kind(number) == JsonKind::number ? json_uint(number) : std::nullopt;
-        if (id && *id <= 0xffff'ffffu && ids.size() < stop_ids_max && !std::ranges::count(ids, static_cast<uint32_t>(*id))) ids.push_back(static_cast<uint32_t>(*id));
+        if (!id || *id > 0xffff'ffffu || ids.size() >= stop_ids_max || std::ranges::count(ids, *id)) return;
+        ids.push_back(static_cast<uint32_t>(*id));
     };
     if (value.empty()) return false;
     if (json_kind(value) == JsonKind::array)
@@ -83,7 +85,7 @@ std::string find_vocabulary(const fs::path& folder) {
     std::vector<std::string> others;
     for (auto& entry : fs::directory_iterator(folder, why)) {
         std::string name = entry.path().filename();
-        bool usable = name.ends_with(".tiktoken") || name.starts_with("tokenizer.model.v") || name == "vocab.json" || name == "vocab.txt" || name.ends_with(".gguf");
+        bool usable = hub::is_vocabulary(name) || name.ends_with(".gguf");
         if (usable && entry.is_regular_file(why)) others.push_back(entry.path());
     }
     std::ranges::sort(others);
