@@ -201,9 +201,11 @@ def plan_all(totals):
         ctest(totals, "release", "docs", "-L", "doc")
     if build(totals, "asan", [*ALL, "weir_fuzzers"]):
         ctest(totals, "asan", "unit", "-L", "unit|sim")
+        ctest(totals, "asan", "e2e", "-L", "e2e", "-LE", "slow", jobs=max(1, CORES // 2))
         ctest(totals, "asan", "fuzz", "-L", "fuzz", env={"WEIR_FUZZ_SECONDS": "5"}, jobs=2)
     if build(totals, "tsan", ALL):
         ctest(totals, "tsan", "unit", "-L", "unit|sim", env={"WEIR_SIM_SEEDS": "200"})
+        ctest(totals, "tsan", "e2e", "-L", "e2e", "-LE", "slow", jobs=max(1, CORES // 2))
 
 
 def plan_quick(totals):
@@ -215,7 +217,6 @@ def plan_soak(totals):
     if build(totals, "asan", [*ALL, "weir_fuzzers"]):
         ctest(totals, "asan", "fuzz, long", "-L", "fuzz", "--timeout", "900", env={"WEIR_FUZZ_SECONDS": "60"}, jobs=2)
         ctest(totals, "asan", "sim, long", "-L", "sim", "--timeout", "3000", env={"WEIR_SIM_SEEDS": "20000"})
-        ctest(totals, "asan", "e2e", "-L", "e2e", jobs=max(1, CORES // 2))
         ctest(totals, "asan", "churn", "-L", "slow", "--timeout", "1200", env={"WEIR_SOAK": "1"}, jobs=1)
     if build(totals, "tsan", ALL):
         ctest(totals, "tsan", "everything", "-LE", "fuzz|doc", "--timeout", "1200", env={"WEIR_SOAK": "1", "WEIR_SIM_SEEDS": "2000"})
