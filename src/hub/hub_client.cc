@@ -126,7 +126,8 @@ Result<HubFetched> Fetch::from_cache(Failure why) {
             return std::move(out_);
         }
     }
-    if (options_.offline) return Failure(Code::model_unknown, name_ + ": not in the cache, and HF_HUB_OFFLINE forbids to ask the hub").detail(options_.cache_dir);
+    if (options_.offline)
+        return Failure(Code::model_unknown, name_ + ": not in the cache, and HF_HUB_OFFLINE forbids to ask the hub").detail(options_.cache_dir);
     return why;
 }
 
