@@ -4,6 +4,7 @@
 #include <array>
 
 #include "tokenizer/detokenizer_utf8.h"
+#include "tokenizer/formats.h"
 
 namespace weir::tok {
 namespace {
@@ -20,6 +21,14 @@ constexpr std::array<int16_t, 0x144> make_byte_of_char() {
     return table;
 }
 constexpr auto byte_of_char = make_byte_of_char();
+
+constexpr std::array<uint16_t, 256> make_char_of_byte() {
+    std::array<uint16_t, 256> table{};
+    for (size_t c = 0; c < byte_of_char.size(); ++c)
+        if (byte_of_char[c] >= 0) table[static_cast<size_t>(byte_of_char[c])] = static_cast<uint16_t>(c);
+    return table;
+}
+constexpr auto char_of_byte = make_char_of_byte();
 
 // Calls f(char's code point, its bytes); text that is not UTF-8 is taken byte by byte.
 template <class F>
@@ -61,11 +70,13 @@ Tokens byte_level(const Tokens& tokens) {
     return {lossy_utf8(bytes)};
 }
 
-Tokens byte_fallback(Tokens tokens) {
+Tokens byte_fallback(Tokens tokens, bool per_char) {
     Tokens out;
     std::string run;
     const auto end_run = [&] {
-        if (valid_utf8(run)) {
+        if (per_char && !run.empty()) {
+            out.push_back(patched_utf8(run));
+        } else if (valid_utf8(run)) {
             if (!run.empty()) out.push_back(run);
         } else {
             out.insert(out.end(), run.size(), std::string(replacement_char));
@@ -117,6 +128,17 @@ std::string byte_level_bytes(std::string_view token) {
         return all;
     });
     return all ? bytes : std::string(token);
+}
+
+std::string byte_level_chars(std::string_view bytes) {
+    std::string out;
+    out.reserve(bytes.size() * 2);
+    for (const char byte : bytes) {
+        const uint16_t c = char_of_byte[static_cast<uint8_t>(byte)];
+        if (c < 0x80) out += static_cast<char>(c);
+        else (out += static_cast<char>(0xC0 | c >> 6)) += static_cast<char>(0x80 | (c & 0x3F));
+    }
+    return out;
 }
 
 std::optional<uint8_t> byte_fallback_byte(std::string_view token) {
@@ -172,7 +194,7 @@ Result<Decoder> Decoder::make(const DecoderSpec& spec) {
     Decoder made;
     switch (spec.kind) {
         case Kind::byte_level: made.run_ = byte_level; break;
-        case Kind::byte_fallback: made.run_ = byte_fallback; break;
+        case Kind::byte_fallback: made.run_ = [each = spec.per_char](Tokens tokens) { return byte_fallback(std::move(tokens), each); }; break;
         case Kind::fuse: made.run_ = fused; break;
         case Kind::bpe: made.run_ = [suffix = spec.suffix](Tokens tokens) { return bpe(std::move(tokens), suffix); }; break;
         case Kind::ctc: made.run_ = [spec](Tokens tokens) { return ctc(std::move(tokens), spec); }; break;

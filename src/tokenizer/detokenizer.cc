@@ -45,14 +45,14 @@ std::unique_ptr<const Decoding> words_form(const TokenTable& tokens, const Decod
 // maps, then ByteFallback or not, then Fuse and one Strip at the front or not. Null when the chain is another.
 std::unique_ptr<const Decoding> fallback_form(const TokenTable& tokens, const Map& map, const std::vector<DecoderSpec>& steps, size_t at) {
     const bool fallback = at < steps.size() && steps[at].kind == Kind::byte_fallback;
+    FallbackRules rules;
+    rules.per_char = fallback && steps[at].per_char;
     at += fallback;
     const bool fuse = at < steps.size() && steps[at].kind == Kind::fuse;
     at += fuse;
-    uint32_t strip = 0;
-    std::string strip_char = " ";
     if (fuse && at < steps.size() && steps[at].kind == Kind::strip && steps[at].stop == 0) {
-        strip = steps[at].start;
-        strip_char = steps[at++].content;
+        rules.strip = steps[at].start;
+        rules.strip_char = steps[at++].content;
     }
     if (at != steps.size()) return nullptr;
     Pieces pieces(tokens, [&](std::string_view t) {
@@ -60,7 +60,7 @@ std::unique_ptr<const Decoding> fallback_form(const TokenTable& tokens, const Ma
         const auto byte = fallback ? byte_fallback_byte(text) : std::nullopt;
         return byte ? Pieces::Made{std::string(1, static_cast<char>(*byte)), true} : Pieces::Made{std::move(text)};
     });
-    return make_fallback(std::move(pieces), strip, std::move(strip_char));
+    return make_fallback(std::move(pieces), std::move(rules));
 }
 
 }  // namespace

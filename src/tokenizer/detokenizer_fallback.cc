@@ -17,6 +17,7 @@ private:
     void byte(char byte, std::string& out);
     void end_run();
     void break_run();
+    void patch_run();
     void give(std::string& out, bool all);
 
     const Fallback& form_;
@@ -30,13 +31,14 @@ static_assert(sizeof(FallbackStream) <= 64);
 
 class Fallback final : public Decoding {
 public:
-    Fallback(Pieces pieces, uint32_t strip, std::string strip_char) : pieces_(std::move(pieces)), strip_(strip), strip_char_(std::move(strip_char)) {}
+    Fallback(Pieces pieces, FallbackRules rules) : pieces_(std::move(pieces)), rules_(std::move(rules)) {}
 
     std::string decode(std::span<const uint32_t> ids, bool skip_special) const override {
         std::string out, run;
         out.reserve(ids.size() * 4);
         const auto end_run = [&] {
-            if (valid_utf8(run)) out += run;
+            if (rules_.per_char) out += patched_utf8(run);
+            else if (valid_utf8(run)) out += run;
             else for (size_t i = 0; i < run.size(); ++i) out += replacement_char;
             run.clear();
         };
@@ -52,7 +54,7 @@ public:
             out += pieces_.text(*piece);
         }
         end_run();
-        out.erase(0, stripped(out, strip_));
+        out.erase(0, stripped(out, rules_.strip));
         return out;
     }
     std::unique_ptr<Detokenizer> stream(bool skip_special) const override { return std::make_unique<FallbackStream>(*this, skip_special); }
@@ -64,16 +66,15 @@ private:
     // How many bytes at the front of `text` go, `left` characters at most.
     size_t stripped(std::string_view text, uint32_t left) const {
         size_t n = 0;
-        while (left-- && text.substr(n).starts_with(strip_char_)) n += strip_char_.size();
+        while (left-- && text.substr(n).starts_with(rules_.strip_char)) n += rules_.strip_char.size();
         return n;
     }
     const Pieces pieces_;
-    const uint32_t strip_;
-    const std::string strip_char_;
+    const FallbackRules rules_;
 };
 
 FallbackStream::FallbackStream(const Fallback& form, bool skip_special)
-    : form_(form), strip_left_(form.strip_), mask_(Pieces::mask(skip_special)) {}
+    : form_(form), strip_left_(form.rules_.strip), mask_(Pieces::mask(skip_special)) {}
 
 void FallbackStream::feed(uint32_t id, std::string& out) {
     const Piece* piece = form_.pieces_.find(id, mask_);
@@ -98,11 +99,17 @@ void FallbackStream::byte(char byte, std::string& out) {
     held_ += byte;
     ++run_;
     const SeenSequence seen = look_utf8(held_.data() + held_.size() - open_ - 1, held_.data() + held_.size());
-    if (seen.kind == Sequence::broken) return break_run();
+    if (seen.kind == Sequence::broken) {
+        if (!form_.rules_.per_char) return break_run();
+        patch_run();
+        if (open_ == 0) give(out, false);
+        return;
+    }
     open_ = seen.kind == Sequence::valid ? 0 : seen.size;
     if (open_ == 0) give(out, false);
 }
 
+// What of the run was held back is no text: each byte is U+FFFD.
 void FallbackStream::break_run() {
     held_.resize(held_.size() - run_);
     for (; run_; --run_) held_ += replacement_char;
@@ -110,7 +117,29 @@ void FallbackStream::break_run() {
     broken_ = true;
 }
 
+// per_char: bytes that belong to no character become U+FFFD one by one; what may still become a character stays as it is.
+void FallbackStream::patch_run() {
+    const std::string open = held_.substr(held_.size() - open_ - 1);
+    held_.resize(held_.size() - open.size());
+    open_ = 0;
+    std::string_view rest = open;
+    while (!rest.empty()) {
+        const SeenSequence seen = look_utf8(rest.data(), rest.data() + rest.size());
+        if (seen.kind == Sequence::unfinished) {
+            open_ = seen.size;
+            held_ += rest;
+            break;
+        }
+        const size_t size = seen.kind == Sequence::valid ? seen.size : 1;
+        if (seen.kind == Sequence::valid) held_ += rest.substr(0, size);
+        else held_ += replacement_char;
+        rest.remove_prefix(size);
+    }
+    run_ = open_;
+}
+
 void FallbackStream::end_run() {
+    if (open_ && form_.rules_.per_char) run_ = open_;   // what came before is text
     if (open_) break_run();
     run_ = 0;
     broken_ = false;
@@ -134,8 +163,8 @@ void FallbackStream::flush(std::string& out) {
 
 }  // namespace
 
-std::unique_ptr<const Decoding> make_fallback(Pieces pieces, uint32_t strip, std::string strip_char) {
-    return std::make_unique<Fallback>(std::move(pieces), strip, std::move(strip_char));
+std::unique_ptr<const Decoding> make_fallback(Pieces pieces, FallbackRules rules) {
+    return std::make_unique<Fallback>(std::move(pieces), std::move(rules));
 }
 
 }  // namespace weir::tok

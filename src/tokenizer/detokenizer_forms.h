@@ -13,7 +13,12 @@ namespace weir::tok {
 std::unique_ptr<const Decoding> make_joined(const TokenTable&, Pieces, std::function<std::string(std::string_view)> first);
 
 // SentencePiece chains: texts and byte-fallback runs joined, then up to `strip` leading `strip_char` taken from the front of it all.
-std::unique_ptr<const Decoding> make_fallback(Pieces, uint32_t strip, std::string strip_char);
+struct FallbackRules {
+    uint32_t strip = 0;
+    std::string strip_char = " ";
+    bool per_char = false;   // DecoderSpec::per_char
+};
+std::unique_ptr<const Decoding> make_fallback(Pieces, FallbackRules);
 
 // Any other chain: DecodeStream's own way.
 std::unique_ptr<const Decoding> make_window(const TokenTable&, std::optional<Decoder>);

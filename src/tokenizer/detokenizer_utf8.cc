@@ -58,6 +58,22 @@ std::string lossy_utf8(std::string_view bytes) {
     return out;
 }
 
+std::string patched_utf8(std::string_view bytes) {
+    std::string out;
+    const char *p = bytes.data(), *end = p + bytes.size();
+    while (p < end) {
+        const SeenSequence seen = look_utf8(p, end);
+        if (seen.kind == Sequence::valid) {
+            out.append(p, seen.size);
+            p += seen.size;
+        } else {
+            out += replacement_char;
+            ++p;
+        }
+    }
+    return out;
+}
+
 void Utf8Tail::feed(std::string_view bytes, std::string& out) {
     while (size_ && !bytes.empty()) {   // the sequence begun earlier goes on, or turns out to be broken
         char joined[4];

@@ -21,6 +21,7 @@ SeenSequence look_utf8(const char* p, const char* end);
 
 bool valid_utf8(std::string_view bytes);
 std::string lossy_utf8(std::string_view bytes);
+std::string patched_utf8(std::string_view bytes);   // as sentencepiece does it: one U+FFFD for each byte that belongs to no character
 
 // A sequence that has begun and is not complete: at most three bytes.
 class Utf8Tail {

@@ -13,6 +13,7 @@ struct AddedToken {
     std::string text;
     uint32_t id = 0;
     bool special = false, lstrip = false, rstrip = false, single_word = false, normalized = true;
+    bool as_spelled = false;            // normalized: looked for in normalized text as it is spelled, not as the normalizer would change it
 };
 
 struct Pattern {
@@ -34,6 +35,7 @@ struct NormalizerSpec {
     bool strip_left = true, strip_right = true;                                     // strip
     Pattern pattern;                                                                // replace
     std::string content;                                                            // replace: by what; prepend: what; precompiled: the charsmap's bytes
+    bool longest_match = false;                                                     // precompiled: sentencepiece's way (charsmap.h), not by graphemes
 };
 
 struct PreTokenizerSpec {
@@ -62,9 +64,16 @@ struct ModelSpec {
     std::vector<bool> present;
     std::vector<double> scores;                                                     // unigram, by id
     // bpe: by rank, as token ids {left, right}; the merged token is their concatenation (less the continuing prefix of right).
+    // A pair that stands in the list twice counts at its last place.
     std::vector<std::pair<uint32_t, uint32_t>> merges;
+    std::vector<uint32_t> merged;                                                   // bpe: the merged token's id by rank; empty when the loader did not look it up
+    std::vector<std::pair<std::string, uint32_t>> twins;                            // further spellings of ids that have one in `vocab` already
+    std::vector<uint32_t> merge_ranks;                                              // bpe: rank of each merge, not falling; empty: its place in the list
     // tiktoken: there is no merge list; a pair may merge when its concatenation is a token, lowest id (= rank) first.
     bool merge_by_rank_of_token = false;
+    // merge_by_rank_of_token: each id's rank, lowest first, no two alike; no_rank never comes from a merge. Empty: the id itself.
+    std::vector<uint32_t> ranks;
+    static constexpr uint32_t no_rank = 0xFFFFFFFF;
     std::optional<std::string> unk_token;
     std::optional<uint32_t> unk_id;                                                 // unigram
     std::string continuing_subword_prefix, end_of_word_suffix;                      // bpe; word_piece default is "##"
@@ -85,7 +94,8 @@ struct PostProcessorSpec {
     std::vector<PostProcessorSpec> children;
     uint32_t sep_id = 0, cls_id = 0;                                                // roberta, bert
     bool trim_offsets = true, add_prefix_space = true;                              // roberta, byte_level
-    std::vector<TemplatePiece> single;                                              // template_processing; pairs are never encoded here
+    std::vector<TemplatePiece> single, pair;                                        // template_processing; the pair's serves a sequence of templates only
+    bool single_known = true, pair_known = true;                                    // every special token of the template is told by the file
 };
 
 struct DecoderSpec {
@@ -101,6 +111,7 @@ struct DecoderSpec {
     Pattern pattern;                                                                // replace
     std::string content;                                                            // replace: by what; strip: which character
     uint32_t start = 0, stop = 0;                                                   // strip
+    bool per_char = false;                                                          // byte_fallback: only the bytes at fault become U+FFFD, not their whole run
 };
 
 struct TokenizerSpec {

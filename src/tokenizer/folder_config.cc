@@ -1,0 +1,104 @@
+#include "tokenizer/folder_config.h"
+
+#include <algorithm>
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+#include "tokenizer/formats.h"
+
+namespace weir::tok {
+namespace {
+
+using Json = nlohmann::json;
+
+// The member of that name; null when `from` is no object or has none.
+const Json& member(const Json& from, const char* name) {
+    static const Json none;
+    const auto at = from.is_object() ? from.find(name) : from.end();
+    return at == from.end() ? none : *at;
+}
+
+std::optional<bool> flag(const Json& from, const char* name) {
+    const Json& value = member(from, name);
+    return value.is_boolean() ? std::optional(value.get<bool>()) : std::nullopt;
+}
+
+std::string text(const Json& value) { return value.is_string() ? value.get<std::string>() : std::string(); }
+
+// A string, or an AddedToken object with its content.
+std::string token_text(const Json& value) { return value.is_object() ? text(member(value, "content")) : text(value); }
+
+Result<Json> parsed(std::string_view json, const char* file) {
+    Json root = Json::parse(json, nullptr, false);
+    if (!root.is_object()) return Failure(Code::bad_json, std::string(file) + " is not a JSON object", file);
+    return root;
+}
+
+Result<void> read_added(const Json& added, std::vector<AddedToken>& out) {
+    if (!added.is_object()) return {};
+    for (const auto& [key, fields] : added.items()) {
+        AddedToken token;
+        const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), token.id);
+        if (error != std::errc() || end != key.data() + key.size() || token.id >= vocab_max)
+            return Failure(Code::bad_field, "added_tokens_decoder has an entry that is not an id", "added_tokens_decoder");
+        token.text = token_text(fields);
+        if (token.text.empty()) return Failure(Code::bad_field, "added_tokens_decoder has an empty token", "added_tokens_decoder");
+        token.special = flag(fields, "special").value_or(false);
+        token.lstrip = flag(fields, "lstrip").value_or(false);
+        token.rstrip = flag(fields, "rstrip").value_or(false);
+        token.single_word = flag(fields, "single_word").value_or(false);
+        token.normalized = flag(fields, "normalized").value_or(!token.special);
+        out.push_back(std::move(token));
+    }
+    std::sort(out.begin(), out.end(), [](const AddedToken& a, const AddedToken& b) { return a.id < b.id; });
+    return {};
+}
+
+}  // namespace
+
+Result<FolderConfig> FolderConfig::read(std::string_view tokenizer_config_json, std::string_view config_json) {
+    FolderConfig config;
+    if (!tokenizer_config_json.empty()) {
+        TRY(const Json root, parsed(tokenizer_config_json, "tokenizer_config.json"));
+        config.tokenizer_class = text(member(root, "tokenizer_class"));
+        config.legacy = flag(root, "legacy");
+        config.add_bos_token = flag(root, "add_bos_token");
+        config.add_eos_token = flag(root, "add_eos_token");
+        config.bos_token = token_text(member(root, "bos_token"));
+        config.eos_token = token_text(member(root, "eos_token"));
+        TRY_OK(read_added(member(root, "added_tokens_decoder"), config.added));
+    }
+    if (!config_json.empty()) {
+        TRY(const Json root, parsed(config_json, "config.json"));
+        config.model_type = text(member(root, "model_type"));
+    }
+    return config;
+}
+
+std::optional<PostProcessorSpec> bos_eos_processor(std::optional<uint32_t> bos, std::optional<uint32_t> eos) {
+    if (!bos && !eos) return std::nullopt;
+    PostProcessorSpec spec;
+    spec.kind = PostProcessorSpec::Kind::template_processing;
+    if (bos) spec.single.push_back({TemplatePiece::Kind::special, {*bos}});
+    spec.single.push_back({TemplatePiece::Kind::sequence_a, {}});
+    if (eos) spec.single.push_back({TemplatePiece::Kind::special, {*eos}});
+    return spec;
+}
+
+Result<void> merge_added_tokens(const FolderConfig& config, TokenizerSpec& spec) {
+    for (const AddedToken& token : config.added) {
+        const auto known = std::find_if(spec.added.begin(), spec.added.end(), [&](const AddedToken& t) { return t.id == token.id; });
+        if (known != spec.added.end()) {
+            if (known->text != token.text)
+                return Failure(Code::bad_field, "id " + std::to_string(token.id) + " is " + known->text + " in the vocabulary and " + token.text + " in tokenizer_config.json",
+                               "added_tokens_decoder");
+            *known = token;
+        } else {
+            spec.added.push_back(token);
+        }
+    }
+    std::sort(spec.added.begin(), spec.added.end(), [](const AddedToken& a, const AddedToken& b) { return a.id < b.id; });
+    return {};
+}
+
+}  // namespace weir::tok
