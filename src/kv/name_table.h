@@ -1,0 +1,49 @@
+// Engine hash -> block. The hash itself is kept once, beside the block; here are 8 bytes a name.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "kv/region.h"
+
+namespace weir::kv {
+
+// Extendible hashing: pages of 512 slots, a full one splits in two. Never a pause for growth, no more memory than content asks for.
+// One thread (the writer). `names[block]` must hold the name of every block that is in the table.
+class NameTable {
+public:
+    NameTable(Region pages, size_t pages_max, const uint64_t* names, Bytes& bytes);
+    static size_t region_bytes(size_t pages_max) { return pages_max * page_bytes; }
+
+    void prefetch(uint64_t name) const { __builtin_prefetch(home(tag(name))); }
+    uint32_t find(uint64_t name) const;                    // 0 = unknown
+    uint32_t guess(uint64_t name) const;                   // the first block with the same tag: right but for one in thousands; 0 = none
+    bool insert(uint64_t name, uint32_t block);            // name is not there; false = no room
+    void erase(uint64_t name, uint32_t block);             // is there
+    uint64_t size() const { return size_; }
+    uint64_t capacity() const { return uint64_t{pages_} * page_slots; }
+    bool can_grow() const { return pages_ < pages_max_ && bytes_.room(page_bytes + 64, keep()); }
+    static constexpr size_t page_bytes = 4'096;
+
+private:
+    static constexpr uint32_t page_slots = page_bytes / 8, split_at = page_slots * 8 / 10, full_at = page_slots - 8;
+    struct Page { uint16_t used = 0; uint8_t depth = 0; };
+    static uint32_t tag(uint64_t name);                    // top bits choose the page, low nine the slot
+    size_t keep() const { return bytes_.limit() / 16; }
+    uint32_t page_of(uint32_t t) const { return directory_[depth_ == 0 ? 0 : t >> (32 - depth_)]; }
+    uint64_t* page(uint32_t p) const { return slots_ + size_t{p} * page_slots; }
+    const uint64_t* home(uint32_t t) const { return page(page_of(t)) + (t & (page_slots - 1)); }
+    static void place(uint64_t* page, uint64_t slot);
+    bool split(uint32_t t);
+
+    Region memory_;
+    uint64_t* slots_;
+    const uint64_t* names_;
+    Bytes& bytes_;
+    size_t pages_max_;
+    std::vector<uint32_t> directory_;
+    std::vector<Page> meta_;
+    uint32_t pages_ = 1, depth_ = 0;
+    uint64_t size_ = 0;
+};
+
+}  // namespace weir::kv

@@ -1,0 +1,127 @@
+// Who holds a block, and what they call it.
+#include "kv/index.h"
+
+namespace weir::kv {
+namespace {
+uint16_t bit(BlockId block) { return static_cast<uint16_t>(1u << (block % group_blocks)); }
+}
+
+// The first holder's name goes into the name table and serves all who use the same; others have an alias. The table's name counts for a
+// holder of the block exactly when it has no alias for it.
+bool KvIndex::called(BlockId block, uint32_t holder, uint64_t name) const {
+    if (aliases_.any(holder))
+        if (const auto* alias = aliases_.of_block(holder, block)) return alias->name == name;
+    return (groups_.of(block).named & bit(block)) && groups_.name(block) == name;
+}
+
+BlockId KvIndex::named(uint32_t holder, uint64_t name) const {
+    const bool own = aliases_.any(holder);
+    if (own)
+        if (const BlockId block = aliases_.block_of(holder, name)) return block;
+    const BlockId block = names_.find(name);
+    if (block == 0 || !sets_.contains(groups_.set_of(block), holder)) return 0;
+    return own && aliases_.of_block(holder, block) ? 0 : block;
+}
+
+BlockId KvIndex::named_in_any_tier(const RankState& r, uint64_t name) const {
+    for (uint32_t t = 0; t < static_cast<uint32_t>(Tier::predicted); ++t) {
+        const uint32_t holder = r.holder[t];
+        if (holder == 0) continue;
+        if (r.last != 0 && r.last_name == name && sets_.contains(groups_.set_of(r.last), holder) && called(r.last, holder, name)) return r.last;
+        if (const BlockId block = named(holder, name)) return block;
+    }
+    return 0;
+}
+
+void KvIndex::change_set(BlockId block, SetId from, SetId to) {
+    Group& g = groups_.of(block);
+    sets_.ref(to);
+    g.set[block % group_blocks].store(to, std::memory_order_release);
+    if (from == 0) g.live |= bit(block), ++stats_.blocks;
+    if (to == 0) g.live &= static_cast<uint16_t>(~bit(block)), --stats_.blocks;
+    if (sets_.unref(from)) groups_.retire_set(from);
+}
+
+bool KvIndex::hold(BlockId block, uint32_t holder, const uint64_t* name) {
+    const Group& g = groups_.of(block);
+    const SetId set = groups_.set_of(block);
+    if (sets_.contains(set, holder)) {
+        ++stats_.duplicates;
+        return !name || called(block, holder, *name) || rename(block, holder, *name);
+    }
+    BlockId other = 0;                                           // what the holder called so until now
+    const bool common = name && (g.named & bit(block)) && groups_.name(block) == *name;
+    if (name && (!common || aliases_.any(holder))) other = named(holder, *name);
+    const SetId to = sets_.with(set, holder);
+    if (to == no_set) {
+        sets_refused_ = true;
+        return false;
+    }
+    change_set(block, set, to);
+    ++stats_.memberships;
+    if (other != 0) release(other, holder);
+    if (name && !common && !give_name(block, holder, *name)) {
+        release(block, holder);
+        return false;
+    }
+    ++stats_.stored;
+    return true;
+}
+
+// The holder has no block of that name, and no name for the block.
+bool KvIndex::give_name(BlockId block, uint32_t holder, uint64_t name) {
+    Group& g = groups_.of(block);
+    if (g.named & bit(block)) {
+        if (groups_.name(block) == name) return true;
+    } else if (names_.find(name) == 0) {
+        groups_.name(block) = name;
+        if (!names_.insert(name, block)) return false;
+        g.named |= bit(block);
+        return true;
+    }
+    return aliases_.insert(holder, name, block);
+}
+
+bool KvIndex::rename(BlockId block, uint32_t holder, uint64_t name) {
+    if (const BlockId other = named(holder, name)) release(other, holder);
+    if (aliases_.any(holder) && aliases_.of_block(holder, block)) aliases_.erase(holder, block);
+    if (groups_.set_of(block) == HolderSets::only(holder)) unname(block);
+    if (give_name(block, holder, name)) return true;
+    release(block, holder);
+    return false;
+}
+
+void KvIndex::unname(BlockId block) {
+    Group& g = groups_.of(block);
+    if (!(g.named & bit(block))) return;
+    names_.erase(groups_.name(block), block);
+    g.named &= static_cast<uint16_t>(~bit(block));
+}
+
+void KvIndex::release(BlockId block, uint32_t holder) {
+    if (aliases_.any(holder) && aliases_.of_block(holder, block)) aliases_.erase(holder, block);
+    const SetId set = groups_.set_of(block), to = sets_.without(set, holder);
+    if (to == no_set) {                                          // no room to say "all but this one": rather too few than too many
+        stats_.evicted_budget += sets_.size(set) - 1;
+        sets_refused_ = true;
+        empty(block);
+    } else {
+        change_set(block, set, to);
+        --stats_.memberships;
+        if (to != 0) return;
+        unname(block);
+    }
+    groups_.drop_if_unused(block / group_blocks);
+}
+
+void KvIndex::empty(BlockId block) {
+    const SetId set = groups_.set_of(block);
+    sets_.each(set, [&](uint32_t holder) {
+        --stats_.memberships;
+        if (aliases_.any(holder) && aliases_.of_block(holder, block)) aliases_.erase(holder, block);
+    });
+    change_set(block, set, 0);
+    unname(block);
+}
+
+}  // namespace weir::kv
