@@ -1,0 +1,188 @@
+// The pre-token patterns of the main families, by hand. Each rule gives the end of the pre-token that starts at a place of a chunk; every
+// place of a text is in exactly one. How a rule follows from its pattern is said at each step; scan_test.cc compares them with the regex.
+#pragma once
+#include "tokenizer/scan_classes.h"
+#include "tokenizer/unicode_utf8.h"
+
+namespace weir::tok::scan {
+
+// Flags; a rule's own meaning of the last three stands with it.
+enum : uint8_t { letter = 1, number = 2, white = 4, newline = 8, other = 16, flag5 = 32, flag6 = 64, flag7 = 128 };
+enum : int { letters = 0, numbers = 1, whites = 2, newlines = 3, others = 4, bits5 = 5, bits6 = 6, bits7 = 7 };
+
+// A chunk, and whether the text ends where it does. A result that comes near the end of a chunk that goes on is not final: the caller
+// (scan.cc) drops it and looks again with more text.
+struct View {
+    explicit View(const ScanChunk& chunk, bool last) : c(chunk), text(chunk.text), flags(chunk.flags()), len(chunk.len), at_end(last) {}
+    size_t run(int flag, size_t p) const {                   // the end of the flag's run from p on
+        const uint64_t* bits = c.bits(flag);
+        size_t word = p >> 6;
+        const uint64_t rest = ~bits[word] >> (p & 63);
+        if (rest != 0) return p + static_cast<size_t>(__builtin_ctzll(rest));
+        while (~bits[++word] == 0) {}
+        return word * 64 + static_cast<size_t>(__builtin_ctzll(~bits[word]));
+    }
+    size_t after(size_t p) const { return p + static_cast<size_t>(unicode::point_len(text[p])); }
+    size_t up_to(int flag, size_t p, int chars) const {      // the flag's run of at most so many characters
+        do p = after(p);
+        while (--chars > 0 && (flags[p] >> flag & 1));
+        return p;
+    }
+    // 's 't 're 've 'm 'll 'd at p; 0: none. Any case: also U+017F, which folds to s.
+    size_t contraction(size_t p, bool any_case) const {
+        if (p + 1 >= len || text[p] != '\'') return 0;
+        const uint8_t a = any_case ? text[p + 1] | 32 : text[p + 1];
+        if (a == 's' || a == 't' || a == 'm' || a == 'd') return p + 2;
+        if (p + 2 >= len) return 0;
+        const uint8_t b = any_case ? text[p + 2] | 32 : text[p + 2];
+        if ((a == 'r' && b == 'e') || (a == 'v' && b == 'e') || (a == 'l' && b == 'l')) return p + 3;
+        return any_case && text[p + 1] == 0xC5 && text[p + 2] == 0xBF ? p + 3 : 0;
+    }
+    // \s*[\r\n]+ (when asked for), else \s+(?!\S), else \s+. `stop`: flags that end the text for this pattern.
+    size_t white_run(size_t p, bool by_lines, uint8_t stop) const {
+        const size_t end = run(whites, p);
+        if (end >= len && !at_end) return len;
+        if (by_lines) {
+            for (size_t i = end; i > p; i--) {
+                if (text[i - 1] == '\n' || text[i - 1] == '\r') return i;
+            }
+        }
+        if (end >= len || (flags[end] & stop)) return end;
+        size_t last = end - 1;
+        while ((text[last] & 0xC0) == 0x80) last--;
+        return last > p ? last : end;
+    }
+    size_t lines(size_t p) const {                           // [\r\n]*
+        while (p < len && (text[p] == '\n' || text[p] == '\r')) p++;
+        return p;
+    }
+    const ScanChunk& c;
+    const uint8_t *text, *flags;
+    size_t len;
+    bool at_end;
+};
+
+// (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,n}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
+// cl100k, Llama 3, Qwen. Marks may count as letters (Qwen 3.5); a mark as the optional first character is then part of the run anyway.
+struct Cl100k {
+    int digits = 3;
+    size_t operator()(const View& v, size_t p) const {
+        const uint8_t c = v.flags[p];
+        if (c & letter) return v.run(letters, p);
+        if (c & number) return v.up_to(numbers, p, digits);
+        const size_t q = v.after(p);
+        const uint8_t next = v.flags[q];
+        if (v.text[p] == '\'') {
+            if (const size_t end = v.contraction(p, true)) return end;
+        }
+        if ((next & letter) && !(c & newline)) return v.run(letters, q);
+        if (c & white) {
+            if (v.text[p] == ' ' && (next & other)) return v.lines(v.run(others, q));
+            return v.white_run(p, true, 0);
+        }
+        return v.lines(v.run(others, p));
+    }
+};
+
+// 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+      GPT-2
+// With Digits(individual) before it every number is a piece of its own, and ends the text for what is before it.
+struct Gpt2 {
+    bool single_digits = false;
+    size_t operator()(const View& v, size_t p) const {
+        const uint8_t c = v.flags[p];
+        if (single_digits && (c & number)) return v.after(p);
+        if (v.text[p] == '\'') {
+            if (const size_t end = v.contraction(p, false)) return end;
+        }
+        const size_t q = v.text[p] == ' ' ? p + 1 : p;
+        const uint8_t first = v.flags[q];
+        if (first & letter) return v.run(letters, q);
+        if ((first & number) && !(single_digits && q > p)) return v.run(numbers, q);
+        if (first & other) return v.run(others, q);
+        return v.white_run(p, false, single_digits ? number : 0);
+    }
+};
+
+// o200k and those built like it: words by case.
+//   [^\r\n\p{L}\p{N}]?[U]*[V]+(?i:'s|...)?|[^\r\n\p{L}\p{N}]?[U]+[V]*(?i:'s|...)?|\p{N}{1,n}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+
+//   U = \p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M} (flag5), V = \p{Ll}\p{Lm}\p{Lo}\p{M} (flag6); Kimi: [\p{Han}]+ before all (flag7), and not in U, V.
+struct O200k {
+    int digits = 3;
+    bool contractions = true, slash = true, han = false;
+
+    size_t operator()(const View& v, size_t p) const {
+        const uint8_t c = v.flags[p];
+        if (han && (c & flag7)) return v.run(bits7, p);
+        const size_t q = v.after(p);
+        const uint8_t next = v.flags[q];
+        const bool prefix = !(c & (newline | letter | number));
+        size_t end = 0;
+        if (prefix && (next & (flag5 | flag6))) end = small(v, q);
+        if (end == 0 && (c & (flag5 | flag6))) end = small(v, p);
+        if (end == 0 && prefix && (next & flag5)) end = v.run(bits6, v.run(bits5, q));
+        if (end == 0 && (c & flag5)) end = v.run(bits6, v.run(bits5, p));
+        if (end != 0) {
+            const size_t longer = contractions && v.text[end < v.len ? end : 0] == '\'' ? v.contraction(end, true) : 0;
+            return longer ? longer : end;
+        }
+        if (c & number) return v.up_to(numbers, p, digits);
+        if (c & white) {
+            if (v.text[p] == ' ' && (next & other)) return tail(v, v.run(others, q));
+            return v.white_run(p, true, 0);
+        }
+        return (c & other) ? tail(v, v.run(others, p)) : q;
+    }
+    // [U]*[V]+ at p; 0: no match. U gives back as much as it must: up to its last character that is in V too.
+    static size_t small(const View& v, size_t p) {
+        const size_t end = v.run(bits5, p);
+        if (end >= v.len && !v.at_end) return v.len;
+        if (v.flags[end] & flag6) return v.run(bits6, end);
+        for (size_t i = end; i > p; i--) {
+            if (v.flags[i - 1] & flag6) return i;
+        }
+        return 0;
+    }
+    size_t tail(const View& v, size_t p) const {
+        while (p < v.len && ((v.flags[p] & newline) || (slash && v.text[p] == '/'))) p++;
+        return p;
+    }
+};
+
+// DeepSeek V3: three Splits, one after the other, so what the first two take ends the text for the third.
+//   \p{N}{1,3}    [一-龥぀-ゟ゠-ヿ]+ (flag7)
+//   [!-/:-@\[-`{-~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
+// The third cuts what the second took, too. Flags: letter: L and M; other: P and S; flag5: A-Za-z; flag6: may be the optional first character;
+// flag7: letters that the second takes; kana (in the place of newline): other characters that it takes, with flag6 when unassigned.
+struct DeepSeek {
+    static constexpr uint8_t kana = newline;
+    size_t operator()(const View& v, size_t p) const {
+        const uint8_t c = v.flags[p];
+        if (c & letter) return v.run(letters, p);
+        if (c & number) return v.up_to(numbers, p, 3);
+        if (c & flag7) return v.run(bits7, p);
+        const size_t q = v.after(p);
+        if (c & kana) return kana_run(v, c, q);
+        const uint8_t next = v.flags[q];
+        if ((next & flag5) && (c & other) && v.text[p] < 0x80) return v.run(bits5, q);
+        if ((c & flag6) && (next & letter)) return v.run(letters, q);
+        if (c & other) return v.lines(v.run(others, p));
+        if (c & white) {
+            if (v.text[p] == ' ' && (next & other)) return v.lines(v.run(others, q));
+            return v.white_run(p, true, number | flag7 | kana);
+        }
+        return unmatched(v, q, flag6, letter);
+    }
+    static size_t kana_run(const View& v, uint8_t c, size_t q) {
+        if ((c & flag6) && (v.flags[q] & flag7)) return v.run(bits7, q);
+        if (c & flag6) return unmatched(v, q, kana | flag6, flag7);
+        while (v.flags[q] == kana) q = v.after(q);
+        return q;
+    }
+    // On to where something matches: these characters do only before a letter.
+    static size_t unmatched(const View& v, size_t end, uint8_t like, uint8_t letter_flag) {
+        while (end < v.len && v.flags[end] == like && !(v.flags[v.after(end)] & letter_flag)) end = v.after(end);
+        return end;
+    }
+};
+
+}  // namespace weir::tok::scan
