@@ -103,7 +103,7 @@ uint32_t GroupTable::make(BlockId parent, uint64_t local, uint32_t age) {
 void GroupTable::drop_if_unused(uint32_t number) {
     while (number != 0) {
         Group& g = groups_[number];
-        if (g.live != 0 || g.kids != 0) return;
+        if (!g.in_use || g.live != 0 || g.kids != 0) return;
         unlink(*present_, number);
         if (coming_ && number < cursor_) unlink(*coming_, number);
         g.in_use = 0;

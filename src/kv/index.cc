@@ -45,10 +45,8 @@ void KvIndex::stored(Rank rank, Tier tier, const uint64_t* parent, std::span<con
         }
         const uint32_t holder = holder_of(r, rank, tier);
         if (tier != Tier::device) lower_tiers_.store(1, std::memory_order_relaxed);
-        if (holder == 0 || !store_slice(r, holder, at, part)) {
-            stats_.refused += blocks.size();
-            return;
-        }
+        const size_t done = holder ? store_slice(r, holder, at, part) : 0;
+        if (done < part.size()) return refuse(holder, blocks.subspan(done));
         if (r.parking) unpark(r, rank, tier, part);
         name = part.back().name;
         blocks = blocks.subspan(part.size());
@@ -56,17 +54,17 @@ void KvIndex::stored(Rank rank, Tier tier, const uint64_t* parent, std::span<con
 }
 
 // Follows the path block by block, making what is missing.
-bool KvIndex::store_slice(RankState& r, uint32_t holder, BlockId at, std::span<const Block> blocks) {
+size_t KvIndex::store_slice(RankState& r, uint32_t holder, BlockId at, std::span<const Block> blocks) {
     const uint32_t tick = tick_.load(std::memory_order_relaxed);
     const size_t n = blocks.size();
     for (size_t i = 0; i < std::min(n, prefetch_names); ++i) names_.prefetch(blocks[i].name);
     for (size_t i = 0; i < n; ++i) {
         if (i + prefetch_names < n) names_.prefetch(blocks[i + prefetch_names].name);
         const BlockId block = step(at, blocks[i].local);
-        if (block == 0) return false;
+        if (block == 0) return i;
         if (!hold(block, holder, &blocks[i].name)) {
             groups_.drop_if_unused(block / group_blocks);
-            return false;
+            return i;
         }
         Group& g = groups_.of(block);
         if (g.age.load(std::memory_order_relaxed) != tick) g.age.store(tick, std::memory_order_relaxed);
@@ -74,7 +72,18 @@ bool KvIndex::store_slice(RankState& r, uint32_t holder, BlockId at, std::span<c
     }
     r.last = at;
     r.last_name = blocks.back().name;
-    return true;
+    return n;
+}
+
+void KvIndex::refuse(uint32_t holder, std::span<const Block> blocks) {
+    stats_.refused += blocks.size();
+    if (holder) forget(holder, blocks);
+}
+
+// The engine says these names are elsewhere now, at a place that is not known (yet).
+void KvIndex::forget(uint32_t holder, std::span<const Block> blocks) {
+    for (const Block& b : blocks)
+        if (const BlockId block = named(holder, b.name)) release(block, holder);
 }
 
 BlockId KvIndex::step(BlockId at, uint64_t local) {

@@ -55,11 +55,12 @@ struct Change {
 // What events mean, also when they are lost, doubled or out of order:
 //   stored     the blocks follow the parent, which must be held by the same rank in any tier; without a parent they start a sequence.
 //              Unknown parent: the event is parked until that name is stored by the rank (parked_events_max, oldest dropped and
-//              counted). Already held under this name: no change. A name that moves to another block leaves the first; a block that
+//              counted), and its names are given up meanwhile. Already held under this name: no change. A name that moves to another block leaves the first; a block that
 //              gets a new name loses the old one.
 //   removed    names this (rank, tier) holds; others are counted, and taken back from its parked events.
 //   cleared    all tiers of the rank at once, in O(1); memory is swept up in slices by later calls.
-// A rank never counts for blocks it was not told of, or after it was told of their removal. It may count for less than it holds: while an
+// A rank never counts for blocks it was not told of, or after it was told of their removal (unless its engine renames a block in an event
+// that is parked or refused: then the removal of the new name does not reach the old one). It may count for less than it holds: while an
 // event is being applied, after parked_dropped, evicted_budget or refused.
 //
 // Any thread may call; changes take turns (short spinlock, 64 blocks at a time), lookups never wait. Events of one rank must come from one
@@ -112,7 +113,9 @@ private:
     KvIndex(IndexSettings settings, Memory memory);
 
     // index.cc
-    bool store_slice(RankState& r, uint32_t holder, BlockId at, std::span<const Block> blocks);
+    size_t store_slice(RankState& r, uint32_t holder, BlockId at, std::span<const Block> blocks);   // how many were stored
+    void refuse(uint32_t holder, std::span<const Block> blocks);
+    void forget(uint32_t holder, std::span<const Block> blocks);
     BlockId step(BlockId at, uint64_t local);
     // names.cc
     bool hold(BlockId block, uint32_t holder, const uint64_t* name);          // name null: Tier::predicted

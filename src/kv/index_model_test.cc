@@ -103,7 +103,7 @@ TEST(IndexModel, UnderABudgetNeverTooMuch) {
         auto index = make(index_bytes_min);
         Matcher matcher(*index);
         Random random(seed);
-        RankScript<Random> script(*index, 0, 60, 1'000'000);
+        RankScript<Random> script(*index, 0, 60, 1'000'000, false);
         std::map<Rank, RankOverlap> got;
         for (uint64_t n = 0; n < operations(); ++n) {
             script.step(random);

@@ -104,6 +104,7 @@ private:
         taken_back.clear();
     }
     void park(Tier t, uint64_t parent, const std::vector<Block>& blocks) {
+        for (const Block& b : blocks) drop(tier[static_cast<int>(t)], b.name);
         if (parked.size() == parked_events_max) parked.erase(parked.begin());
         parked.push_back({parent, ++number, t, blocks});
     }
@@ -137,7 +138,8 @@ template <class Chance>
 class RankScript {
 public:
     enum Names { common, own, counted };        // chained hashes all ranks share; its own; small numbers used again and again
-    RankScript(KvIndex& index, Rank first, uint32_t ranks, uint32_t alphabet) : index_(index), first_(first), model(ranks), seqs_(ranks), alphabet_(alphabet) {}
+    RankScript(KvIndex& index, Rank first, uint32_t ranks, uint32_t alphabet, bool reuse_names = true)
+        : index_(index), first_(first), model(ranks), seqs_(ranks), alphabet_(alphabet), reuse_names_(reuse_names) {}
     std::vector<NaiveRank>& models() { return model; }
 
     void step(Chance& c) {
@@ -170,7 +172,7 @@ private:
         for (uint64_t l : path) h = mix64(h * 31 + l);
         return h;
     }
-    Names names_of(uint32_t r) const { return static_cast<Names>((first_ + r) % 5 == 4 ? counted : (first_ + r) % 5 == 3 ? own : common); }
+    Names names_of(uint32_t r) const { return static_cast<Names>((first_ + r) % 5 == 4 && reuse_names_ ? counted : (first_ + r) % 5 == 3 ? own : common); }
 
     void store(Chance& c, uint32_t r) {
         auto& seqs = seqs_[r];
@@ -273,6 +275,7 @@ private:
     std::vector<NaiveRank> model;
     std::vector<std::vector<Seq>> seqs_;
     uint32_t alphabet_;
+    bool reuse_names_;
 };
 
 inline std::string text(const RankOverlap& o) {

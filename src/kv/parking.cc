@@ -10,6 +10,7 @@ void KvIndex::drop_parked(RankState& r) {
 }
 
 void KvIndex::park(RankState& r, Tier tier, uint64_t parent, std::span<const Block> blocks) {
+    if (const uint32_t holder = r.holder[static_cast<size_t>(tier)]) forget(holder, blocks);
     if (!r.parking) r.parking = std::make_unique<Parking>();
     Parking& p = *r.parking;
     Parking::Event event{parent, ++p.number, tier, {}};
@@ -69,10 +70,8 @@ void KvIndex::unpark_one(RankState& r, Rank rank, BlockId at, size_t i, std::vec
     p.bytes -= cost;
     ++stats_.unparked;
     const uint32_t holder = holder_of(r, rank, event.tier);
-    if (holder == 0 || !store_slice(r, holder, at, event.blocks)) {
-        stats_.refused += event.blocks.size();
-        return;
-    }
+    const size_t done = holder ? store_slice(r, holder, at, event.blocks) : 0;
+    if (done < event.blocks.size()) return refuse(holder, std::span(event.blocks).subspan(done));
     for (const Block& block : event.blocks) {
         const auto taken = p.taken_back.find({block.name, event.tier});
         if (taken != p.taken_back.end() && taken->second > event.number) {
