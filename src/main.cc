@@ -3,6 +3,7 @@
 
 #include <cstdio>
 
+#include "command/command.h"
 #include "config/cli.h"
 #include "gateway/gateway.h"
 #include "gateway/mock_host.h"
@@ -65,5 +66,6 @@ int main(int argc, char** argv) {
         auto written = weir::config::write_whole_file(outcome.docs_dir + "/metrics.md", weir::metrics_markdown());
         if (!written) return complain(written.error());
     }
+    if (outcome.tool) return weir::run_tool(*outcome.tool);
     return outcome.exit ? *outcome.exit : serve(*outcome.loaded);
 }

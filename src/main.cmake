@@ -6,4 +6,4 @@ endif()
 set_source_files_properties(${CMAKE_SOURCE_DIR}/src/gateway/build.cc ${CMAKE_SOURCE_DIR}/src/main.cc PROPERTIES
   COMPILE_DEFINITIONS "WEIR_VERSION=\"${PROJECT_VERSION}\";WEIR_REVISION=\"${WEIR_REVISION}\"")
 add_executable(weir ${CMAKE_SOURCE_DIR}/src/main.cc)
-target_link_libraries(weir PRIVATE weir_gateway)
+target_link_libraries(weir PRIVATE weir_gateway weir_command)

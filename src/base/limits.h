@@ -45,5 +45,15 @@ inline constexpr size_t model_name_logged_max = 256;    // longer ones are cut i
 inline constexpr size_t retries_max = 32;
 inline constexpr size_t afterwards_max = 4'096;         // clean-ups in flight per core
 inline constexpr size_t posts_max = 65'536;             // cross-core messages waiting per core
+inline constexpr size_t tokenizers_max = 256;           // loaded or being loaded
+inline constexpr size_t tokenizer_name_max = 1'024;     // bytes of a tokenizer's name or source in a request
+inline constexpr size_t pool_jobs_max = 1'024;          // waiting for a thread that may block
+
+inline constexpr size_t tokenizer_file_max = 256 * 1024 * 1024;   // bytes of a tokenizer file
+inline constexpr size_t tokenizer_id_max = 8'000'000;   // token ids, above which a file is refused
+inline constexpr size_t tokenizer_token_max = 65'536;   // bytes of one token
+inline constexpr size_t tokenizer_added_max = 500'000;  // added tokens
+inline constexpr size_t tokenizer_components_max = 256; // entries of one Sequence
+inline constexpr size_t tokenizer_depth_max = 32;       // of the JSON of components
 
 }  // namespace weir::limits

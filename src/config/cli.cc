@@ -35,7 +35,8 @@ public:
         if (first == "replay") return fail("replay", "not supported yet: replaying traces");
         if (first.size() > 1 && first[0] == '-') return serve(Command::launch, 1);
         if (const auto command = command_named(first)) return serve(*command, 2);
-        return fail("", "'" + printable(first) + "' is not a command; there are frontend, launch, epp, mocker, check-config and completion");
+        if (const Tool* found = tool_named(first)) return tool(*found);
+        return fail("", "'" + printable(first) + "' is not a command; there are frontend, launch, epp, mocker, check-config, completion and " + tool_names());
     }
 
 private:
@@ -69,6 +70,16 @@ private:
         }
         CliOutcome outcome;
         outcome.loaded = std::move(*loaded);
+        return outcome;
+    }
+    CliOutcome tool(const Tool& found) {
+        const std::span<const std::string> args(in_.argv.begin() + 2, in_.argv.end());
+        for (const std::string& arg : args)
+            if (arg == "-h" || arg == "--help") return print(tool_help(found));
+        Result<ToolCall> call = parse_tool(found, args);
+        if (!call) return fail(found.name, call.error()->message);
+        CliOutcome outcome;
+        outcome.tool = std::move(*call);
         return outcome;
     }
     CliOutcome check() {

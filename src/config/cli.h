@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "config/load.h"
+#include "config/tools.h"
 
 namespace weir::config {
 
@@ -14,8 +15,9 @@ struct CliInput {
     std::string version;              // "0.1.0 (abc1234)"
 };
 struct CliOutcome {
-    std::optional<int> exit;          // end with this code; else `loaded` is set, its command is frontend, launch or mocker
-    std::optional<Loaded> loaded;
+    std::optional<int> exit;          // end with this code; else `loaded` or `tool` is set
+    std::optional<Loaded> loaded;     // its command is frontend, launch or mocker
+    std::optional<ToolCall> tool;     // run it, and end with what it gives (src/command)
     std::string docs_dir;             // --write-docs DIR: flags.md is there already; the caller adds other generated pages, then exits
 };
 // `out` and `err` are what to print on standard output and standard error. Writes files only for --dump-config-to and --write-docs.

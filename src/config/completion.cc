@@ -2,12 +2,13 @@
 
 #include "config/render.h"
 #include "config/spelling.h"
+#include "config/tools.h"
 
 namespace weir::config {
 namespace {
 
 constexpr Command commands[] = {Command::frontend, Command::launch, Command::epp, Command::mocker};
-constexpr Str subcommands = "frontend launch epp mocker check-config completion";
+std::string subcommands() { return "frontend launch epp mocker check-config completion " + tool_names(); }
 
 // Flags worth offering: built ones, by their first spelling; sorted.
 std::vector<std::pair<std::string, const Row*>> offered(Command command) {
@@ -37,7 +38,7 @@ std::string bash() {
     std::string out = "# bash completion for weir; source it, or put it into ~/.local/share/bash-completion/completions/weir\n"
                       "_weir() {\n    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]}\n"
                       "    local flags= values=\n"
-                      "    if ((COMP_CWORD == 1)); then\n        COMPREPLY=($(compgen -W \"" + std::string(subcommands) +
+                      "    if ((COMP_CWORD == 1)); then\n        COMPREPLY=($(compgen -W \"" + subcommands() +
                       " --help --version\" -- \"$word\"))\n        return\n    fi\n"
                       "    [[ $command == check-config ]] && ((COMP_CWORD > 2)) && command=${COMP_WORDS[2]}\n    case $command in\n";
     for (Command c : commands) {
@@ -48,6 +49,11 @@ std::string bash() {
         }
         out += "    " + std::string(name(c)) + ")\n        flags=\"--help" + flags + "\"\n        case $before in\n" + values + "        esac ;;\n";
     }
+    for (const Tool& tool : tools()) {
+        out += "    " + std::string(tool.name) + ") flags=\"--help";
+        for (const ToolFlag& flag : tool.flags) out += " " + std::string(flag.flag);
+        out += "\" ;;\n";
+    }
     out += "    check-config) values=\"frontend launch epp mocker\" ;;\n    completion) values=\"bash zsh fish\" ;;\n    esac\n"
            "    if [[ -n $values ]]; then\n        COMPREPLY=($(compgen -W \"$values\" -- \"$word\"))\n"
            "    elif [[ $word == -* ]]; then\n        COMPREPLY=($(compgen -W \"$flags\" -- \"$word\"))\n"
@@ -57,7 +63,7 @@ std::string bash() {
 
 std::string fish() {
     std::string out = "# fish completion for weir; put it into ~/.config/fish/completions/weir.fish\n"
-                      "complete -c weir -n __fish_use_subcommand -f -a '" + std::string(subcommands) + "'\n"
+                      "complete -c weir -n __fish_use_subcommand -f -a '" + subcommands() + "'\n"
                       "complete -c weir -n '__fish_seen_subcommand_from check-config' -f -a 'frontend launch epp mocker'\n"
                       "complete -c weir -n '__fish_seen_subcommand_from completion' -f -a 'bash zsh fish'\n";
     for (Command c : commands)
@@ -67,6 +73,10 @@ std::string fish() {
             if (const std::string list = built_choices(*row, c); !list.empty()) out += " -f -a '" + list + "'";
             out += " -d '" + escaped(row->help) + "'\n";
         }
+    for (const Tool& tool : tools())
+        for (const ToolFlag& flag : tool.flags)
+            out += "complete -c weir -n '__fish_seen_subcommand_from " + std::string(tool.name) + "' -l " + std::string(flag.flag.substr(2)) +
+                   (flag.metavar.empty() ? "" : " -r") + " -d '" + escaped(flag.help) + "'\n";
     return out;
 }
 }  // namespace

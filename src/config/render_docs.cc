@@ -1,5 +1,6 @@
 #include "config/render.h"
 #include "config/spelling.h"
+#include "config/tools.h"
 #include "config/value.h"
 
 namespace weir::config {
@@ -99,6 +100,12 @@ std::string flags_markdown() {
             out += "| `" + std::string(row.key) + "`" + std::string(state) + " | " + spelled(row) + " | " + defaults(row) + " | " + allowed(row) +
                    " | " + meaning + " |\n";
         }
+    }
+    out += "\n## Other commands\n\n| command | flag | meaning |\n|---|---|---|\n";
+    for (const Tool& tool : tools()) {
+        out += "| `weir " + std::string(tool.name) + "` | | " + std::string(tool.about) + " |\n";
+        for (const ToolFlag& flag : tool.flags)
+            out += "| | `" + std::string(flag.flag) + (flag.metavar.empty() ? "" : " " + std::string(flag.metavar)) + "` | " + std::string(flag.help) + " |\n";
     }
     return out;
 }

@@ -2,6 +2,7 @@
 
 #include "config/render.h"
 #include "config/spelling.h"
+#include "config/tools.h"
 #include "config/value.h"
 
 namespace weir::config {
@@ -137,6 +138,7 @@ std::string overview_text() {
         out += "  weir " + std::string(name(c)) + std::string(14 - name(c).size(), ' ');
         out += std::string(about(c)) + "\n";
     }
+    for (const Tool& tool : tools()) out += "  weir " + std::string(tool.name) + std::string(14 - tool.name.size(), ' ') + std::string(tool.about) + "\n";
     return out + "  weir check-config  COMMAND [flags]: what would be set, and from where.\n"
                  "  weir completion    bash, zsh or fish: a completion script.\n"
                  "\n`weir COMMAND --help` lists the flags; `weir --worker-urls ...` is `weir launch --worker-urls ...`.\n";

@@ -27,6 +27,7 @@ enum class PrependScheme : uint8_t { always, never, first };
 struct NormalizerSpec {
     enum class Kind : uint8_t {
         bert, strip, strip_accents, nfc, nfd, nfkc, nfkd, sequence, lowercase, nmt, precompiled, replace, prepend, byte_level,
+        sentence_piece,                 // of SentencePiece files: all their rules in one step
     };
     Kind kind = Kind::sequence;
     std::vector<NormalizerSpec> children;                                           // sequence
@@ -34,8 +35,9 @@ struct NormalizerSpec {
     std::optional<bool> strip_accents;                                              // bert
     bool strip_left = true, strip_right = true;                                     // strip
     Pattern pattern;                                                                // replace
-    std::string content;                                                            // replace: by what; prepend: what; precompiled: the charsmap's bytes
-    bool longest_match = false;                                                     // precompiled: sentencepiece's way (charsmap.h), not by graphemes
+    std::string content;                                                            // replace: by what; prepend: what; precompiled, sentence_piece: the charsmap's bytes
+    bool add_dummy_prefix = true, remove_extra_whitespaces = true, escape_whitespaces = true, whitespace_as_suffix = false;   // sentence_piece
+    std::vector<std::string> verbatim;                                              // sentence_piece: what no rule touches
 };
 
 struct PreTokenizerSpec {
@@ -62,7 +64,8 @@ struct ModelSpec {
     Kind kind = Kind::bpe;
     std::vector<std::string> vocab;                                                 // by id; an id without token has `present` false
     std::vector<bool> present;
-    std::vector<double> scores;                                                     // unigram, by id
+    std::vector<double> scores;                                                     // unigram, by id; not a number: never looked for in a text
+    bool single_precision = false;                                                  // unigram: sums as sentencepiece makes them
     // bpe: by rank, as token ids {left, right}; the merged token is their concatenation (less the continuing prefix of right).
     // A pair that stands in the list twice counts at its last place.
     std::vector<std::pair<uint32_t, uint32_t>> merges;
@@ -99,7 +102,8 @@ struct PostProcessorSpec {
 };
 
 struct DecoderSpec {
-    enum class Kind : uint8_t { byte_level, word_piece, metaspace, bpe, ctc, sequence, replace, fuse, strip, byte_fallback };
+    enum class Kind : uint8_t { byte_level, word_piece, metaspace, bpe, ctc, sequence, replace, fuse, strip, byte_fallback,
+                               sentence_piece };                                    // byte_fallback and Metaspace as SentencePiece decodes
     Kind kind = Kind::sequence;
     std::vector<DecoderSpec> children;
     std::string prefix = "##";                                                      // word_piece
@@ -112,6 +116,7 @@ struct DecoderSpec {
     std::string content;                                                            // replace: by what; strip: which character
     uint32_t start = 0, stop = 0;                                                   // strip
     bool per_char = false;                                                          // byte_fallback: only the bytes at fault become U+FFFD, not their whole run
+    bool strip_first = false, strip_all = false;                                    // sentence_piece: U+2581 goes from the first piece; from all before other text
 };
 
 struct TokenizerSpec {

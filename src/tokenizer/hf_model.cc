@@ -1,0 +1,190 @@
+#include "tokenizer/hf_model.h"
+
+#include <algorithm>
+
+#include "base/limits.h"
+#include "tokenizer/token_index.h"
+
+namespace weir::tok {
+namespace {
+
+using Kind = ModelSpec::Kind;
+using Vocab = HfModel::Vocab;
+
+Failure bad(const std::string& what) { return Failure(Code::bad_field, "model" + what); }
+std::string quoted(std::string_view text) { return "'" + std::string(text.substr(0, 200)) + "'"; }
+
+bool wrong(const HfModel& m, std::string_view name) { return std::find(m.wrong.begin(), m.wrong.end(), name) != m.wrong.end(); }
+
+// Which of the fields that the model reads are of a wrong kind; a null where the reference takes none counts as absent.
+Result<void> all_right(const HfModel& m, std::initializer_list<std::string_view> names) {
+    for (const std::string_view name : names)
+        if (wrong(m, name)) return bad("." + std::string(name) + ": has a value of a wrong kind");
+    return {};
+}
+
+class Builder {
+public:
+    explicit Builder(const HfModel& in) : in_(in) {}
+
+    Result<ModelSpec> bpe() {
+        spec_.kind = Kind::bpe;
+        TRY_OK(all_right(in_, {"dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk", "byte_fallback", "ignore_merges"}));
+        if (in_.vocab == Vocab::absent || in_.merges == HfModel::Merges::absent) return bad(": vocab or merges are missing");
+        if (in_.dropout && !(*in_.dropout >= 0 && *in_.dropout <= 1)) return bad(".dropout: is not between 0 and 1");
+        if (in_.dropout && *in_.dropout > 0) return bad(".dropout: is for training, a gateway's tokens must not depend on chance");
+        spec_.unk_token = in_.unk_token;
+        spec_.continuing_subword_prefix = in_.continuing_subword_prefix.value_or("");
+        spec_.end_of_word_suffix = in_.end_of_word_suffix.value_or("");
+        spec_.fuse_unk = in_.fuse_unk.value_or(false);
+        spec_.byte_fallback = in_.byte_fallback.value_or(false);
+        spec_.ignore_merges = in_.ignore_merges.value_or(false);
+        TRY_OK(vocab_of_ids());
+        TRY_OK(merges());
+        return std::move(spec_);
+    }
+    Result<ModelSpec> word_piece() {
+        spec_.kind = Kind::word_piece;
+        TRY_OK(all_right(in_, {"unk_token", "continuing_subword_prefix", "max_input_chars_per_word"}));
+        if (!in_.unk_token || !in_.continuing_subword_prefix || !in_.max_input_chars_per_word)
+            return bad(": unk_token, continuing_subword_prefix or max_input_chars_per_word is missing");
+        spec_.unk_token = in_.unk_token;
+        spec_.continuing_subword_prefix = *in_.continuing_subword_prefix;
+        spec_.max_input_chars_per_word = static_cast<uint32_t>(std::min<uint64_t>(*in_.max_input_chars_per_word, ~0u));
+        TRY_OK(vocab_of_ids());
+        return std::move(spec_);
+    }
+    Result<ModelSpec> word_level() {
+        spec_.kind = Kind::word_level;
+        TRY_OK(all_right(in_, {"unk_token"}));
+        if (!in_.unk_token) return bad(".unk_token: is missing");
+        spec_.unk_token = in_.unk_token;
+        TRY_OK(vocab_of_ids());
+        return std::move(spec_);
+    }
+    Result<ModelSpec> unigram() {
+        spec_.kind = Kind::unigram;
+        TRY_OK(all_right(in_, {"unk_id", "byte_fallback"}));
+        if (in_.vocab != Vocab::scores && !(in_.vocab == Vocab::other && in_.scores.empty())) return bad(".vocab: is not a list of [token, score]");
+        if (in_.vocab == Vocab::other) return bad(".vocab: is not a list of [token, score]");
+        if (in_.scores.size() > limits::tokenizer_id_max) return bad(".vocab: is too large");
+        if (in_.unk_id && *in_.unk_id >= in_.scores.size()) return bad(".unk_id: is not in the vocabulary");
+        if (in_.unk_id) spec_.unk_id = static_cast<uint32_t>(*in_.unk_id);
+        spec_.byte_fallback = in_.byte_fallback.value_or(false);
+        spec_.vocab.reserve(in_.scores.size());
+        spec_.scores.reserve(in_.scores.size());
+        spec_.present.assign(in_.scores.size(), true);
+        for (const auto& [token, score] : in_.scores) {
+            TRY_OK(length_allowed(token));
+            spec_.vocab.emplace_back(token);
+            spec_.scores.push_back(score);
+        }
+        return std::move(spec_);
+    }
+
+private:
+    static Result<void> length_allowed(std::string_view token) {
+        if (token.size() > limits::tokenizer_token_max) return bad(".vocab: a token has " + std::to_string(token.size()) + " bytes");
+        return {};
+    }
+
+    std::string_view text(uint32_t entry) const { return in_.ids[entry].first; }
+    uint32_t entry_of(std::string_view token) const {
+        return index_.find(token, [this](uint32_t entry) { return text(entry); });
+    }
+
+    Result<void> vocab_of_ids() {
+        if (in_.vocab != Vocab::ids) return bad(in_.vocab == Vocab::absent ? ".vocab: is missing" : ".vocab: is not a map from tokens to ids");
+        uint32_t end = 0;
+        for (const auto& [token, id] : in_.ids) {
+            if (id >= limits::tokenizer_id_max) return bad(".vocab: the id of " + quoted(token) + " is too large");
+            TRY_OK(length_allowed(token));
+            end = std::max(end, id + 1);
+        }
+        index_.reserve(in_.ids.size());
+        for (uint32_t i = 0; i < in_.ids.size(); i++) index_.put(in_.ids[i].first, i, [this](uint32_t entry) { return text(entry); });
+        spec_.vocab.resize(end);
+        spec_.present.assign(end, false);
+        for (uint32_t i = 0; i < in_.ids.size(); i++) {
+            const auto& [token, id] = in_.ids[i];
+            if (entry_of(token) != i) continue;                       // stands in the map again, where it counts
+            if (spec_.present[id]) {
+                spec_.twins.emplace_back(token, id);
+            } else {
+                spec_.vocab[id] = token;
+                spec_.present[id] = true;
+            }
+        }
+        return {};
+    }
+
+    Result<HfModel::Merge> split(const HfModel::Merge& merge, size_t rank) const {
+        const size_t space = merge.left.find(' ');
+        if (space == std::string_view::npos || merge.left.find(' ', space + 1) != std::string_view::npos)
+            return bad(".merges[" + std::to_string(rank) + "]: " + quoted(merge.left) + " is not two tokens with a space between");
+        return HfModel::Merge{merge.left.substr(0, space), merge.left.substr(space + 1)};
+    }
+
+    Result<void> merges() {
+        if (in_.merges == HfModel::Merges::other) return bad(".merges: is neither a list of strings nor a list of pairs");
+        spec_.merges.reserve(in_.merge_list.size());
+        spec_.merged.reserve(in_.merge_list.size());
+        const size_t prefix = spec_.continuing_subword_prefix.size();
+        std::string joined;
+        uint32_t last = 0;
+        for (size_t i = 0; i < in_.merge_list.size(); i++) {
+            HfModel::Merge merge = in_.merge_list[i];
+            if (in_.merges == HfModel::Merges::lines) {
+                if (merge.left.starts_with("#version")) continue;
+                TRY(merge, split(merge, i));
+            }
+            TRY(const uint32_t left, merge_part(merge.left, i));
+            TRY(const uint32_t right, merge_part(merge.right, i));
+            if (merge.right.size() < prefix) return bad(".merges[" + std::to_string(i) + "]: " + quoted(merge.right) + " lacks the continuing prefix");
+            joined.assign(merge.left);
+            joined.append(merge.right.substr(prefix));
+            // Mostly a merge's token is the entry behind that of the merge before.
+            uint32_t entry = last + 1;
+            if (entry >= in_.ids.size() || text(entry) != joined || entry_of(joined) != entry) {
+                TRY(entry, merge_entry(joined, i));
+            }
+            last = entry;
+            spec_.merges.emplace_back(left, right);
+            spec_.merged.push_back(in_.ids[entry].second);
+        }
+        return {};
+    }
+    Result<uint32_t> merge_entry(std::string_view token, size_t rank) const {
+        const uint32_t entry = entry_of(token);
+        if (entry == TokenIndex::none) return bad(".merges[" + std::to_string(rank) + "]: token " + quoted(token) + " is out of the vocabulary");
+        return entry;
+    }
+    Result<uint32_t> merge_part(std::string_view token, size_t rank) const {
+        TRY(const uint32_t entry, merge_entry(token, rank));
+        return in_.ids[entry].second;
+    }
+
+    const HfModel& in_;
+    ModelSpec spec_;
+    TokenIndex index_;
+};
+
+}  // namespace
+
+Result<ModelSpec> read_model(const HfModel& m) {
+    if (m.type == "BPE") return Builder(m).bpe();
+    if (m.type == "WordPiece") return Builder(m).word_piece();
+    if (m.type == "WordLevel") return Builder(m).word_level();
+    if (m.type == "Unigram") return Builder(m).unigram();
+    if (m.type) return bad(".type: " + quoted(*m.type) + " is unknown");
+    if (wrong(m, "type")) return bad(".type: is not a string");
+    // No type: the first model whose fields are all there, in the reference's order. The message is that of the likeliest.
+    Result<ModelSpec> bpe = Builder(m).bpe();
+    if (bpe) return bpe;
+    for (auto make : {&Builder::word_piece, &Builder::word_level, &Builder::unigram})
+        if (Result<ModelSpec> made = (Builder(m).*make)()) return made;
+    if (m.merges != HfModel::Merges::absent) return bpe;
+    return bad(".type: is missing, and the fields do not tell it");
+}
+
+}  // namespace weir::tok
