@@ -95,6 +95,26 @@ Tokens byte_fallback(Tokens tokens, bool per_char) {
     return out;
 }
 
+// Byte runs patched, U+2581 a space but where it stands before all text.
+Tokens sentence_piece(const Tokens& tokens, const DecoderSpec& spec) {
+    std::string text, run;
+    bool front = spec.strip_first;
+    for (const std::string& token : tokens) {
+        if (const auto byte = byte_fallback_byte(token)) {
+            run += static_cast<char>(*byte);
+            continue;
+        }
+        text += patched_utf8(run);
+        run.clear();
+        std::string_view rest = token;
+        const bool marked = rest.starts_with(spec.replacement);
+        if (front && text.empty() && marked) rest.remove_prefix(spec.replacement.size());
+        text += replace_all(rest, spec.replacement, " ");
+        front = front && text.empty() && (!marked || spec.strip_all);
+    }
+    return {text + patched_utf8(run)};
+}
+
 Tokens bpe(Tokens tokens, const std::string& suffix) {
     for (size_t i = 0; i < tokens.size(); ++i) tokens[i] = replace_all(tokens[i], suffix, i + 1 == tokens.size() ? "" : " ");
     return tokens;
@@ -195,6 +215,7 @@ Result<Decoder> Decoder::make(const DecoderSpec& spec) {
     switch (spec.kind) {
         case Kind::byte_level: made.run_ = byte_level; break;
         case Kind::byte_fallback: made.run_ = [each = spec.per_char](Tokens tokens) { return byte_fallback(std::move(tokens), each); }; break;
+        case Kind::sentence_piece: made.run_ = [spec](const Tokens& tokens) { return sentence_piece(tokens, spec); }; break;
         case Kind::fuse: made.run_ = fused; break;
         case Kind::bpe: made.run_ = [suffix = spec.suffix](Tokens tokens) { return bpe(std::move(tokens), suffix); }; break;
         case Kind::ctc: made.run_ = [spec](Tokens tokens) { return ctc(std::move(tokens), spec); }; break;

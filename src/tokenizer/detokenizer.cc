@@ -63,6 +63,14 @@ std::unique_ptr<const Decoding> fallback_form(const TokenTable& tokens, const Ma
     return make_fallback(std::move(pieces), std::move(rules));
 }
 
+std::unique_ptr<const Decoding> sentence_piece_form(const TokenTable& tokens, const DecoderSpec& spec) {
+    Pieces pieces(tokens, [&](std::string_view t) {
+        if (const auto byte = byte_fallback_byte(t)) return Pieces::Made{std::string(1, static_cast<char>(*byte)), true};
+        return Pieces::Made{replace_all(t, spec.replacement, " "), false, t.starts_with(spec.replacement)};
+    });
+    return make_fallback(std::move(pieces), {.strip = spec.strip_first ? 1u : 0u, .per_char = true, .at_pieces = true, .strip_all = spec.strip_all});
+}
+
 }  // namespace
 
 Result<std::unique_ptr<const Decoding>> Decoding::make(const std::optional<DecoderSpec>& spec, const TokenTable& tokens) {
@@ -75,6 +83,7 @@ Result<std::unique_ptr<const Decoding>> Decoding::make(const std::optional<Decod
     std::vector<DecoderSpec> steps;
     flatten(*spec, steps);
     if (steps.size() == 1 && (steps[0].kind == Kind::word_piece || steps[0].kind == Kind::metaspace)) return Made(words_form(tokens, steps[0]));
+    if (steps.size() == 1 && steps[0].kind == Kind::sentence_piece) return Made(sentence_piece_form(tokens, steps[0]));
     size_t at = 0;
     TRY(const auto map, leading_maps(steps, at));
     size_t rest = at + (at < steps.size() && steps[at].kind == Kind::byte_level);

@@ -43,6 +43,7 @@ public:
             run.clear();
         };
         const uint8_t mask = Pieces::mask(skip_special);
+        bool front = rules_.at_pieces && rules_.strip;
         for (const uint32_t id : ids) {
             const Piece* piece = pieces_.find(id, mask);
             if (!piece) continue;
@@ -51,10 +52,10 @@ public:
                 continue;
             }
             if (!run.empty()) end_run();
-            out += pieces_.text(*piece);
+            out += front && out.empty() ? fronted(*piece, front) : pieces_.text(*piece);
         }
         end_run();
-        out.erase(0, stripped(out, rules_.strip));
+        if (!rules_.at_pieces) out.erase(0, stripped(out, rules_.strip));
         return out;
     }
     std::unique_ptr<Detokenizer> stream(bool skip_special) const override { return std::make_unique<FallbackStream>(*this, skip_special); }
@@ -63,6 +64,16 @@ public:
 
 private:
     friend class FallbackStream;
+    // at_pieces: a piece in front of all text, without its mark; `front` becomes false when the next one keeps its own.
+    std::string_view fronted(const Piece& piece, bool& front) const {
+        std::string_view text = pieces_.text(piece);
+        if (piece.flags & Piece::mark) {
+            text.remove_prefix(1);
+            front = rules_.strip_all;
+        }
+        if (!text.empty()) front = false;
+        return text;
+    }
     // How many bytes at the front of `text` go, `left` characters at most.
     size_t stripped(std::string_view text, uint32_t left) const {
         size_t n = 0;
@@ -86,7 +97,13 @@ void FallbackStream::feed(uint32_t id, std::string& out) {
         return;
     }
     end_run();
-    held_ += form_.pieces_.text(*piece);
+    if (form_.rules_.at_pieces && strip_left_ && held_.empty()) {
+        bool front = true;
+        held_ += form_.fronted(*piece, front);
+        strip_left_ = front;
+    } else {
+        held_ += form_.pieces_.text(*piece);
+    }
     give(out, false);
 }
 
@@ -98,6 +115,7 @@ void FallbackStream::byte(char byte, std::string& out) {
     }
     held_ += byte;
     ++run_;
+    if (form_.rules_.at_pieces) strip_left_ = 0;
     const SeenSequence seen = look_utf8(held_.data() + held_.size() - open_ - 1, held_.data() + held_.size());
     if (seen.kind == Sequence::broken) {
         if (!form_.rules_.per_char) return break_run();
@@ -147,7 +165,7 @@ void FallbackStream::end_run() {
 
 // Gives out what is held unless it ends in U+FFFD (`all`: that, too).
 void FallbackStream::give(std::string& out, bool all) {
-    const std::string_view text = std::string_view(held_).substr(form_.stripped(held_, strip_left_));
+    const std::string_view text = std::string_view(held_).substr(form_.rules_.at_pieces ? 0 : form_.stripped(held_, strip_left_));
     if (text.empty() && !all) return;
     if (!all && ends_open(text) && held_.size() <= detokenizer_held_max) return;
     out += text;

@@ -17,6 +17,7 @@ struct FallbackRules {
     uint32_t strip = 0;
     std::string strip_char = " ";
     bool per_char = false;   // DecoderSpec::per_char
+    bool at_pieces = false, strip_all = false;   // the sentence_piece decoder: pieces in front lose their mark, not the text its first character
 };
 std::unique_ptr<const Decoding> make_fallback(Pieces, FallbackRules);
 

@@ -13,7 +13,7 @@ Pieces::Pieces(const TokenTable& tokens, const std::function<Made(std::string_vi
         piece.flags = tokens.flags(id);
         if (!(piece.flags & Piece::present)) continue;
         const Made made = make(tokens.text(id));
-        if (made.byte) piece.flags |= Piece::byte;
+        piece.flags |= (made.byte ? Piece::byte : 0) | (made.mark ? Piece::mark : 0);
         if (valid_utf8(made.text) && !ends_open(made.text)) piece.flags |= Piece::closed;
         if (made.text.size() <= sizeof piece.text) {
             piece.size = static_cast<uint8_t>(made.text.size());

@@ -14,6 +14,7 @@ struct Piece {
     static constexpr uint8_t present = TokenTable::present, special = TokenTable::special;
     static constexpr uint8_t byte = 4;      // a byte-fallback token; text[0] is the byte
     static constexpr uint8_t closed = 8;    // valid UTF-8 on its own and not ending in U+FFFD (empty text is closed)
+    static constexpr uint8_t mark = 32;     // a SentencePiece space mark stands in front (the text's first byte is its space)
     static constexpr uint8_t far = 16;      // the text is in the block, text[] holds offset and size
 
     uint8_t flags = 0, size = 0;
@@ -25,7 +26,7 @@ class Pieces {
 public:
     struct Made {
         std::string text;
-        bool byte = false;
+        bool byte = false, mark = false;
     };
     Pieces() = default;
     Pieces(const TokenTable&, const std::function<Made(std::string_view token)>& make);

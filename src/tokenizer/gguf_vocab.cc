@@ -1,6 +1,7 @@
 #include "tokenizer/gguf_vocab.h"
 
 #include <algorithm>
+#include <cmath>
 #include <unordered_map>
 
 #include "tokenizer/decoders.h"
@@ -137,9 +138,13 @@ Result<void> fill_t5(GgufVocab vocab, const GgufInfo& info, TokenizerSpec& spec)
     if (vocab.scores.empty()) return Failure(Code::bad_field, "GGUF: there are no scores", "tokenizer.ggml.scores");
     if (!info.unk_id) return Failure(Code::bad_field, "GGUF: there is no unknown token", "tokenizer.ggml.unknown_token_id");
     model.unk_id = info.unk_id;
-    for (size_t id = 0; id < vocab.texts.size(); ++id)
-        model.scores.push_back(vocab.types[id] == GgufTokenType::user_defined ? 0.0 : static_cast<double>(vocab.scores[id]));
     SentencePieceRules rules;
+    for (size_t id = 0; id < vocab.texts.size(); ++id) {
+        const GgufTokenType type = vocab.types[id];
+        if (type == GgufTokenType::user_defined) rules.verbatim.push_back(vocab.texts[id]);
+        const bool matches = type == GgufTokenType::normal || type == GgufTokenType::user_defined || type == GgufTokenType::unused;
+        model.scores.push_back(!matches ? std::nan("") : type == GgufTokenType::user_defined ? 0.0 : static_cast<double>(vocab.scores[id]));
+    }
     rules.charsmap = vocab.charsmap;
     rules.add_dummy_prefix = vocab.add_space_prefix;
     rules.remove_extra_whitespaces = vocab.remove_extra_whitespaces;

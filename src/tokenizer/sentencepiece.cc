@@ -2,7 +2,6 @@
 #include <cmath>
 #include <unordered_set>
 
-#include "tokenizer/charsmap.h"
 #include "tokenizer/decoders.h"
 #include "tokenizer/detokenizer_utf8.h"
 #include "tokenizer/formats.h"
@@ -126,20 +125,17 @@ AddedToken added(const PieceRow& piece, uint32_t id) {
     return token;
 }
 
-// User-defined pieces are found in normalized text as they are spelled; those that normalization would change, in the text before it.
-Result<void> add_user_defined(const Proto& proto, TokenizerSpec& spec) {
-    TRY(const Charsmap charsmap, Charsmap::read(proto.charsmap));
+// User-defined pieces are found in normalized text as they are spelled.
+void add_user_defined(const Proto& proto, TokenizerSpec& spec) {
     for (uint32_t id = 0; id < proto.pieces.size(); ++id) {
-        const PieceRow& piece = proto.pieces[id];
-        if (piece.type != Type::user_defined) continue;
-        AddedToken token = added(piece, id);
-        token.as_spelled = token.normalized = piece.text.find(' ') == piece.text.npos && charsmap.normalize(piece.text) == piece.text;
+        if (proto.pieces[id].type != Type::user_defined) continue;
+        AddedToken token = added(proto.pieces[id], id);
+        token.as_spelled = token.normalized = true;
         spec.added.push_back(std::move(token));
     }
-    return {};
 }
 
-Result<void> fill_bpe(const Proto& proto, TokenizerSpec& spec) {
+void fill_bpe(const Proto& proto, TokenizerSpec& spec) {
     ModelSpec& model = spec.model;
     model.kind = ModelSpec::Kind::bpe;
     model.merge_by_rank_of_token = true;
@@ -151,13 +147,17 @@ Result<void> fill_bpe(const Proto& proto, TokenizerSpec& spec) {
     }
     model.ranks = ranks_by_score(scores, merges);
     model.fuse_unk = true;
-    return add_user_defined(proto, spec);
+    add_user_defined(proto, spec);
 }
 
 void fill_unigram(const Proto& proto, ModelSpec& model) {
     model.kind = ModelSpec::Kind::unigram;
-    for (const PieceRow& piece : proto.pieces)
-        model.scores.push_back(piece.type == Type::user_defined ? user_defined_score(piece.text.size()) : static_cast<double>(piece.score));
+    model.single_precision = true;
+    for (const PieceRow& piece : proto.pieces) {
+        const bool matches = piece.type == Type::normal || piece.type == Type::user_defined;
+        const double score = piece.type == Type::user_defined ? user_defined_score(piece.text.size()) : static_cast<double>(piece.score);
+        model.scores.push_back(matches ? score : std::nan(""));
+    }
 }
 
 bool named(const FolderConfig& config, std::initializer_list<std::string_view> parts) {
@@ -186,11 +186,12 @@ Result<TokenizerSpec> read_sentencepiece(std::string_view bytes, const FolderCon
         if (piece.type == Type::unknown) model.unk_id = id, model.unk_token = std::string(piece.text);
         if (piece.type == Type::unused && proto.model == ModelType::bpe && piece.text.size() > 1)
             return Failure(Code::not_supported, "SentencePiece BPE models with unused pieces are not supported (" + std::string(piece.text) + ")", "pieces.type");
+        if (piece.type == Type::user_defined) proto.rules.verbatim.emplace_back(piece.text);
         if (piece.type == Type::control || piece.type == Type::unknown) spec.added.push_back(added(piece, id));
     }
     model.byte_fallback = proto.byte_fallback;
     if (proto.model == ModelType::unigram) fill_unigram(proto, model);
-    else TRY_OK(fill_bpe(proto, spec));
+    else fill_bpe(proto, spec);
     std::sort(spec.added.begin(), spec.added.end(), [](const AddedToken& a, const AddedToken& b) { return a.id < b.id; });
     TRY_OK(merge_added_tokens(config, spec));
     proto.rules.charsmap = std::string(proto.charsmap);

@@ -17,67 +17,51 @@ NormalizerSpec replace(std::string what, bool regex, std::string by) {
     return spec;
 }
 
-DecoderSpec step(DecoderSpec::Kind kind) {
-    DecoderSpec spec;
-    spec.kind = kind;
+NormalizerSpec prepend(std::string what) {
+    NormalizerSpec spec;
+    spec.kind = NormalizerSpec::Kind::prepend;
+    spec.content = std::move(what);
     return spec;
 }
 
-DecoderSpec decoder_of(const SentencePieceRules& rules) {
-    DecoderSpec chain = step(DecoderSpec::Kind::sequence);
-    if (rules.escape_whitespaces) {
-        DecoderSpec spaces = step(DecoderSpec::Kind::replace);
-        spaces.pattern = {space_mark, false};
-        spaces.content = " ";
-        chain.children.push_back(spaces);
-    }
-    chain.children.push_back(step(DecoderSpec::Kind::byte_fallback));
-    chain.children.back().per_char = true;
-    chain.children.push_back(step(DecoderSpec::Kind::fuse));
-    if (rules.add_dummy_prefix) {
-        DecoderSpec strip = step(DecoderSpec::Kind::strip);
-        strip.content = " ";
-        (rules.whitespace_as_suffix ? strip.stop : strip.start) = 1;
-        chain.children.push_back(strip);
-    }
-    return chain;
+// The steps that Hugging Face's files have for the same, which are faster where they suffice.
+std::optional<NormalizerSpec> plain_normalizer(const SentencePieceRules& rules, bool prefix) {
+    NormalizerSpec chain;
+    const std::string space = rules.escape_whitespaces ? space_mark : " ";
+    if (prefix) chain.children.push_back(prepend(space));
+    if (rules.escape_whitespaces) chain.children.push_back(replace(" ", false, space));
+    if (chain.children.empty()) return std::nullopt;
+    return chain.children.size() == 1 ? chain.children.front() : chain;
+}
+
+NormalizerSpec whole_normalizer(const SentencePieceRules& rules, bool prefix) {
+    NormalizerSpec spec;
+    spec.kind = NormalizerSpec::Kind::sentence_piece;
+    spec.content = rules.charsmap;
+    spec.verbatim = rules.verbatim;
+    spec.add_dummy_prefix = prefix;
+    spec.remove_extra_whitespaces = rules.remove_extra_whitespaces;
+    spec.escape_whitespaces = rules.escape_whitespaces;
+    spec.whitespace_as_suffix = rules.whitespace_as_suffix;
+    return spec;
 }
 
 }  // namespace
 
 Result<void> apply_sentencepiece_rules(const SentencePieceRules& rules, TokenizerSpec& spec) {
-    NormalizerSpec chain;
-    const std::string space = rules.escape_whitespaces ? space_mark : " ";
-    if (!rules.charsmap.empty()) {
-        TRY(const auto checked, Charsmap::read(rules.charsmap));
-        (void)checked;
-        NormalizerSpec& map = chain.children.emplace_back();
-        map.kind = NormalizerSpec::Kind::precompiled;
-        map.content = rules.charsmap;
-        map.longest_match = true;
-    }
-    if (rules.remove_extra_whitespaces) {
-        chain.children.push_back(replace("\\A +", true, ""));
-        chain.children.push_back(replace(rules.escape_whitespaces ? "[ \xe2\x96\x81]+\\z" : " +\\z", true, ""));
-        chain.children.push_back(replace(" {2,}", true, " "));
-    }
+    TRY(const auto checked, Charsmap::read(rules.charsmap));
     const bool metaspace = rules.prefix_at_start_only && rules.add_dummy_prefix && rules.escape_whitespaces && !rules.whitespace_as_suffix;
     if (metaspace) {
         PreTokenizerSpec& first = spec.pre_tokenizer.emplace();
         first.kind = PreTokenizerSpec::Kind::metaspace;
         first.prepend_scheme = PrependScheme::first;
         first.metaspace_split = false;
-    } else {
-        if (rules.add_dummy_prefix && rules.whitespace_as_suffix) chain.children.push_back(replace("\\z", true, space));
-        if (rules.add_dummy_prefix && !rules.whitespace_as_suffix) {
-            NormalizerSpec& prepend = chain.children.emplace_back();
-            prepend.kind = NormalizerSpec::Kind::prepend;
-            prepend.content = space;
-        }
-        if (rules.escape_whitespaces) chain.children.push_back(replace(" ", false, space));
     }
-    if (!chain.children.empty()) spec.normalizer = std::move(chain);
-    spec.decoder = decoder_of(rules);
+    const bool prefix = rules.add_dummy_prefix && !metaspace, plain = checked.empty() && !rules.remove_extra_whitespaces && !rules.whitespace_as_suffix;
+    spec.normalizer = plain ? plain_normalizer(rules, prefix) : whole_normalizer(rules, prefix);
+    spec.decoder.emplace().kind = DecoderSpec::Kind::sentence_piece;
+    spec.decoder->strip_first = rules.add_dummy_prefix || rules.remove_extra_whitespaces;
+    spec.decoder->strip_all = rules.remove_extra_whitespaces;
     return {};
 }
 

@@ -10,6 +10,7 @@ namespace weir::tok {
 
 struct SentencePieceRules {
     std::string charsmap;
+    std::vector<std::string> verbatim;   // user-defined pieces
     bool add_dummy_prefix = true, remove_extra_whitespaces = true, escape_whitespaces = true, whitespace_as_suffix = false;
     bool prefix_at_start_only = false;   // text behind a special token gets no dummy prefix
 };
