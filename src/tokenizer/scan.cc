@@ -24,13 +24,20 @@ public:
             s.chunk.classify(part, classes_);
             const scan::View view(s.chunk, last);
             const size_t stop = last ? part.size() : part.size() - margin;
+            s.ends.resize(part.size());
+            uint32_t* out = s.ends.data();
             size_t at = 0;
             while (at < part.size()) {
+                if (uint64_t starts = rule_.window(view, at); starts != 0) {
+                    const size_t base = at;
+                    for (; starts != 0; starts &= starts - 1) *out++ = static_cast<uint32_t>(at = base + static_cast<size_t>(__builtin_ctzll(starts)));
+                    continue;
+                }
                 const size_t end = rule_(view, at);
                 if (end > stop) break;
-                s.ends.push_back(static_cast<uint32_t>(end));
-                at = end;
+                *out++ = static_cast<uint32_t>(at = end);
             }
+            s.ends.resize(static_cast<size_t>(out - s.ends.data()));
             if (at > 0) return from + at;
         }
         return from;

@@ -32,20 +32,22 @@ struct Job {
     size_t blocks;               // of 64 bytes; all readable
     const uint8_t* ascii;
     uint8_t* flags;
-    uint64_t *high, *bits;
+    uint64_t *high, *quotes, *spaces, *bits;
     size_t stride;
     uint8_t used;
 };
 
 void ascii_portable(const Job& job) {
     for (size_t b = 0; b < job.blocks; b++) {
-        uint64_t high = 0;
+        uint64_t high = 0, quotes = 0, spaces = 0;
         for (size_t i = 0; i < 64; i++) {
             const uint8_t c = job.text[b * 64 + i];
             high |= uint64_t(c >> 7) << i;
+            quotes |= uint64_t(c == '\'') << i;
+            spaces |= uint64_t(c == ' ') << i;
             job.flags[b * 64 + i] = c < 0x80 ? job.ascii[c] : 0;
         }
-        job.high[b] = high;
+        job.high[b] = high, job.quotes[b] = quotes, job.spaces[b] = spaces;
     }
 }
 
@@ -79,8 +81,11 @@ __attribute__((target("avx2"))) void ascii_avx2(const Job& job) {
         }
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(job.flags + half * 32), flags);
         const auto high = static_cast<uint32_t>(_mm256_movemask_epi8(c));
-        if (half % 2 == 0) job.high[half / 2] = high;
-        else job.high[half / 2] |= uint64_t(high) << 32;
+        const auto quotes = static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(c, _mm256_set1_epi8('\''))));
+        const auto spaces = static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(c, _mm256_set1_epi8(' '))));
+        uint64_t &h = job.high[half / 2], &q = job.quotes[half / 2], &s = job.spaces[half / 2];
+        if (half % 2 == 0) h = high, q = quotes, s = spaces;
+        else h |= uint64_t(high) << 32, q |= uint64_t(quotes) << 32, s |= uint64_t(spaces) << 32;
     }
 }
 
@@ -103,6 +108,8 @@ __attribute__((target("avx512f,avx512bw,avx512vbmi"))) void ascii_avx512(const J
         const __mmask64 high = _mm512_movepi8_mask(c);
         _mm512_storeu_si512(job.flags + b * 64, _mm512_maskz_permutex2var_epi8(~high, first, c, second));
         job.high[b] = high;
+        job.quotes[b] = _mm512_cmpeq_epi8_mask(c, _mm512_set1_epi8('\''));
+        job.spaces[b] = _mm512_cmpeq_epi8_mask(c, _mm512_set1_epi8(' '));
     }
 }
 
@@ -151,17 +158,17 @@ void ScanChunk::classify(std::string_view from, const ScanClasses& classes) {
     const size_t blocks = (len + 63) / 64;
     if (flags_.size() < blocks * 64 + pad) {
         flags_.resize(blocks * 64 + pad);
-        high_.resize(blocks + 1);
+        high_.resize(blocks + 1), quotes_.resize(blocks + 1), spaces_.resize(blocks + 1);
         stride_ = blocks + 2;
         bits_.assign(stride_ * 8, 0);
     }
-    Job job{text, len / 64, classes.ascii(), flags_.data(), high_.data(), bits_.data(), stride_, classes.used()};
+    Job job{text, len / 64, classes.ascii(), flags_.data(), high_.data(), quotes_.data(), spaces_.data(), bits_.data(), stride_, classes.used()};
     run_ascii(job);
     if (len % 64 != 0) {    // the rest, from a copy that can be read whole
         uint8_t rest[64] = {};
         std::memcpy(rest, text + len / 64 * 64, len % 64);
         Job last = job;
-        last.text = rest, last.blocks = 1, last.flags += len / 64 * 64, last.high += len / 64;
+        last.text = rest, last.blocks = 1, last.flags += len / 64 * 64, last.high += len / 64, last.quotes += len / 64, last.spaces += len / 64;
         run_ascii(last);
         std::memset(flags_.data() + len, 0, 64 - len % 64);
     }
@@ -170,6 +177,7 @@ void ScanChunk::classify(std::string_view from, const ScanClasses& classes) {
     job.blocks = blocks;
     run_bits(job);
     for (size_t k = 0; k < 8; k++) bits_[k * stride_ + blocks] = bits_[k * stride_ + blocks + 1] = 0;
+    high_[blocks] = quotes_[blocks] = spaces_[blocks] = 0;
 }
 
 void ScanChunk::classify_others(const ScanClasses& classes) {

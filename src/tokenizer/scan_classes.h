@@ -36,12 +36,15 @@ public:
     size_t len = 0;
     const uint8_t* flags() const { return flags_.data(); }
     const uint64_t* bits(int flag) const { return bits_.data() + static_cast<size_t>(flag) * stride_; }
-    size_t memory_bytes() const { return flags_.capacity() + 8 * (bits_.capacity() + high_.capacity()); }
+    const uint64_t* high() const { return high_.data(); }    // bytes beyond ASCII
+    const uint64_t* quotes() const { return quotes_.data(); }    // apostrophes
+    const uint64_t* spaces() const { return spaces_.data(); }    // U+0020
+    size_t memory_bytes() const { return flags_.capacity() + 8 * (bits_.capacity() + 3 * high_.capacity()); }
 
 private:
     void classify_others(const ScanClasses&);                // characters beyond ASCII
     std::vector<uint8_t> flags_;
-    std::vector<uint64_t> bits_, high_;                      // high_: where bytes >= 0x80 are
+    std::vector<uint64_t> bits_, high_, quotes_, spaces_;
     size_t stride_ = 0;
 };
 

@@ -62,10 +62,50 @@ struct View {
     bool at_end;
 };
 
+// Sixty-four bytes of plain ASCII at once: where pre-tokens start, by word operations on the bitmaps, from a place p where one starts.
+// Only what is certain is told: nothing at or after the first byte that is not a letter, digit, blank or sign (newlines, apostrophes and
+// all beyond ASCII are left to the rules), and nothing that depends on what comes after the window.
+struct Window {
+    Window(const View& v, size_t p) : Window(v, p, v.c.bits(newlines), true) {}
+    // `lines`: a bitmap that tells newlines (or, not `is`, all blanks but those).
+    Window(const View& v, size_t p, const uint64_t* lines, bool is) : v_(v), word_(p >> 6), shift_(static_cast<int>(p & 63)) {
+        l = take(v.c.bits(letters)), n = take(v.c.bits(numbers)), s = take(v.c.bits(others));
+        w = take(v.c.bits(whites)) & (is ? ~take(lines) : take(lines));
+        const uint64_t plain = (l | n | s | w) & ~take(v.c.high()) & ~take(v.c.quotes());
+        certain = ~plain == 0 ? ~uint64_t(0) >> 1 : ((uint64_t(1) << __builtin_ctzll(~plain)) - 1) >> 1;
+    }
+    uint64_t take(const uint64_t* bits) const { return bits[word_] >> shift_ | (bits[word_ + 1] << 1) << (63 - shift_); }
+    uint64_t blanks() const { return take(v_.c.spaces()); }
+    static uint64_t first(uint64_t run) { return run & ~(run << 1); }
+    static uint64_t last(uint64_t run) { return run & ~(run >> 1); }
+    uint64_t by_threes() const {
+        uint64_t out = first(n);
+        for (uint64_t more = out; more != 0; out |= more) more = more << 3 & n & n << 1 & n << 2;
+        return out;
+    }
+    // Words that take one sign or blank before them, signs that take a space, digits as told: cl100k and its kin. `alone`: blanks before
+    // which the last one stays with the others (numbers, where a pattern has been cut before).
+    uint64_t starts(uint64_t words, uint64_t digits, uint64_t alone) const {
+        const uint64_t space = blanks();
+        const uint64_t sign = first(s), attached = sign & ~(s >> 1) & l >> 1 & ~(space << 1);
+        return (words & ~((w | attached) << 1)) | digits | (sign & ~(space << 1)) | first(w) | (last(w) & ~alone);
+    }
+    uint64_t l, n, s, w, certain;
+
+private:
+    const View& v_;
+    size_t word_;
+    int shift_;
+};
+
 // (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,n}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
 // cl100k, Llama 3, Qwen. Marks may count as letters (Qwen 3.5); a mark as the optional first character is then part of the run anyway.
 struct Cl100k {
     int digits = 3;
+    uint64_t window(const View& v, size_t p) const {
+        const Window w(v, p);
+        return w.starts(Window::first(w.l), digits == 1 ? w.n : w.by_threes(), 0) & w.certain & ~uint64_t(1);
+    }
     size_t operator()(const View& v, size_t p) const {
         const uint8_t c = v.flags[p];
         if (c & letter) return v.run(letters, p);
@@ -88,6 +128,12 @@ struct Cl100k {
 // With Digits(individual) before it every number is a piece of its own, and ends the text for what is before it.
 struct Gpt2 {
     bool single_digits = false;
+    uint64_t window(const View& v, size_t p) const {
+        const Window w(v, p);
+        const uint64_t space = w.blanks() << 1, taken = Window::first(w.l) | Window::first(w.s) | (single_digits ? 0 : Window::first(w.n));
+        const uint64_t alone = single_digits ? w.n >> 1 : 0;
+        return ((taken & ~space) | (single_digits ? w.n : 0) | Window::first(w.w) | (Window::last(w.w) & ~alone)) & w.certain & ~uint64_t(1);
+    }
     size_t operator()(const View& v, size_t p) const {
         const uint8_t c = v.flags[p];
         if (single_digits && (c & number)) return v.after(p);
@@ -109,6 +155,11 @@ struct Gpt2 {
 struct O200k {
     int digits = 3;
     bool contractions = true, slash = true, han = false;
+    uint64_t window(const View& v, size_t p) const {
+        const Window w(v, p);
+        const uint64_t upper = w.take(v.c.bits(bits5));
+        return w.starts(Window::first(w.l) | (upper & (w.l & ~upper) << 1), digits == 1 ? w.n : w.by_threes(), 0) & w.certain & ~uint64_t(1);
+    }
 
     size_t operator()(const View& v, size_t p) const {
         const uint8_t c = v.flags[p];
@@ -155,6 +206,10 @@ struct O200k {
 // flag7: letters that the second takes; kana (in the place of newline): other characters that it takes, with flag6 when unassigned.
 struct DeepSeek {
     static constexpr uint8_t kana = newline;
+    uint64_t window(const View& v, size_t p) const {
+        const Window w(v, p, v.c.bits(bits6), false);
+        return w.starts(Window::first(w.l), w.by_threes(), w.n >> 1) & w.certain & ~uint64_t(1);
+    }
     size_t operator()(const View& v, size_t p) const {
         const uint8_t c = v.flags[p];
         if (c & letter) return v.run(letters, p);

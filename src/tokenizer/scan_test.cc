@@ -146,6 +146,15 @@ public:
         return out;
     }
 
+    // What a window sees whole: words of ASCII with few breaks.
+    std::string plain(size_t parts) {
+        static const std::vector<std::string> words = {"a", "the", "Word", "camelCase", "ABC", "XMLHttp", "x", "12", "1", "12345", ".", ",", "..", "(", "_",
+                                                       "->", "::", " ", " ", " ", "  ", "    ", "\t", " \t", "/", "=\"", "\v", "\x01", "'", "'s", "\n", "\r\n  "};
+        std::string out;
+        for (size_t i = 0; i < parts; i++) out += words[random_() % words.size()];
+        return out;
+    }
+
 private:
     char32_t point() {
         char32_t c = static_cast<char32_t>(random_() % (random_() % 2 ? 0x3000 : 0x110000));
@@ -178,6 +187,7 @@ TEST_P(Scan, EqualsItsRegexOnRandomTexts) {
         for (uint64_t seed = 0; seed < 400; seed++) {
             Texts texts(seed * 31 + static_cast<uint64_t>(GetParam()));
             for (int i = 0; i < 5; i++) compare(family, *scanner, texts.next(1 + (seed + static_cast<uint64_t>(i) * 7) % 40), scratch, seed);
+            for (int i = 0; i < 5; i++) compare(family, *scanner, texts.plain(10 + seed), scratch, seed);
             if (HasFatalFailure()) return;
         }
         Texts texts(99);
