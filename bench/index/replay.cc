@@ -150,7 +150,8 @@ void load(const Args& args, const Stream& s, kv::KvIndex& index) {
     if (args.reader) reader.join();
     double cpu_s = 0;
     for (double c : thread_cpu) cpu_s += c;
-    std::printf("\"threads\":%u,\"reader\":%s,\"wall_s\":%.4f,\"event_block_ops_s\":%.0f,\"cpu_event_threads_s\":%.4f,\"cpu_reader_s\":%.4f,\"reader_matches_s\":%.0f",
+    std::printf("\"threads\":%u,\"reader\":%s,\"wall_s\":%.4f,\"event_block_ops_s\":%.0f,\"cpu_event_threads_s\":%.4f,"
+                "\"cpu_reader_s\":%.4f,\"reader_matches_s\":%.0f",
                 args.threads, args.reader ? "true" : "false", wall, static_cast<double>(blocks) / wall, cpu_s, reader_cpu,
                 static_cast<double>(ns.size()) / wall);
     print_latency(ns);

@@ -71,6 +71,12 @@ uint32_t GroupTable::make(BlockId parent, uint64_t local, uint32_t age) {
         bytes_.take(group_bytes);
         number = high_++;
     }
+    const uint32_t coming = free_.empty() ? high_ : free_.back();        // the one after: cold memory, needed 16 blocks from now
+    if (coming < groups_max_) {
+        prefetch(coming);
+        __builtin_prefetch(&names_[size_t{coming} * group_blocks], 1);
+        __builtin_prefetch(&names_[size_t{coming} * group_blocks + 8], 1);
+    }
     Group& g = groups_[number];
     g.parent.store(parent, std::memory_order_relaxed);
     g.next.store(0, std::memory_order_relaxed);

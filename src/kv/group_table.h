@@ -50,6 +50,10 @@ public:
         const char* p = reinterpret_cast<const char*>(&groups_[group]);
         for (int line = 0; line < 4; ++line) __builtin_prefetch(p + 64 * line);
     }
+    void prefetch_bucket(const Group& g) const {                     // for an unlink soon
+        const Buckets* b = present_.get();
+        __builtin_prefetch(&b->heads[hash(g.parent.load(std::memory_order_relaxed), g.local[0]) & b->mask]);
+    }
 
     uint32_t make(BlockId parent, uint64_t local, uint32_t age);     // place 0 set up, linked; 0 = no room
     void append(Group& g, uint64_t local) {                          // count < 16
@@ -64,7 +68,11 @@ public:
     uint32_t high() const { return high_; }                          // groups ever handed out: [1, high)
     uint32_t live() const { return live_; }
     uint32_t spare() const { return static_cast<uint32_t>(free_.size() + retired_groups_); }
-    bool can_grow() const { return high_ < groups_max_ && bytes_.room(group_bytes, bytes_.limit() / 16); }
+    bool can_make(uint32_t n) const {                                // as far as room goes; readers may delay some of the spare ones
+        const uint32_t spare = this->spare();
+        return spare >= n || (high_ + n - spare <= groups_max_ && bytes_.room((n - spare) * group_bytes, bytes_.limit() / 8));
+    }
+    bool can_grow() const { return high_ < groups_max_ && bytes_.room(group_bytes, bytes_.limit() / 8); }
 
 private:
     struct Buckets {

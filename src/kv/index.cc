@@ -82,8 +82,7 @@ void KvIndex::refuse(uint32_t holder, std::span<const Block> blocks) {
 
 // The engine says these names are elsewhere now, at a place that is not known (yet).
 void KvIndex::forget(uint32_t holder, std::span<const Block> blocks) {
-    for (const Block& b : blocks)
-        if (const BlockId block = named(holder, b.name)) release(block, holder);
+    for (const Block& b : blocks) release_named(holder, b.name);
 }
 
 BlockId KvIndex::step(BlockId at, uint64_t local) {
@@ -99,7 +98,7 @@ BlockId KvIndex::step(BlockId at, uint64_t local) {
             return next * group_blocks;
         }
     }
-    uint32_t child = groups_.find_child(at, local);
+    uint32_t child = at != 0 && groups_.of(at).kids == 0 ? 0 : groups_.find_child(at, local);
     if (child == 0) child = groups_.make(at, local, tick_.load(std::memory_order_relaxed));
     return child * group_blocks;
 }
@@ -123,9 +122,7 @@ void KvIndex::removed(Rank rank, Tier tier, std::span<const uint64_t> names) {
                 __builtin_prefetch(&g.set[0]);
                 __builtin_prefetch(&groups_.name(soon));
             }
-            const BlockId block = holder ? named(holder, part[i]) : 0;
-            if (block != 0) {
-                release(block, holder);
+            if (holder && release_named(holder, part[i])) {
                 ++stats_.removed;
             } else {
                 ++stats_.unknown_removed;

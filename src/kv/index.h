@@ -55,8 +55,8 @@ struct Change {
 // What events mean, also when they are lost, doubled or out of order:
 //   stored     the blocks follow the parent, which must be held by the same rank in any tier; without a parent they start a sequence.
 //              Unknown parent: the event is parked until that name is stored by the rank (parked_events_max, oldest dropped and
-//              counted), and its names are given up meanwhile. Already held under this name: no change. A name that moves to another block leaves the first; a block that
-//              gets a new name loses the old one.
+//              counted), and its names are given up meanwhile. Already held under this name: no change. A name that moves to another
+//              block leaves the first; a block that gets a new name loses the old one.
 //   removed    names this (rank, tier) holds; others are counted, and taken back from its parked events.
 //   cleared    all tiers of the rank at once, in O(1); memory is swept up in slices by later calls.
 // A rank never counts for blocks it was not told of, or after it was told of their removal (unless its engine renames a block in an event
@@ -82,8 +82,8 @@ public:
     void rebuild_commit(Rank rank);
     void rebuild_abort(Rank rank);
 
-    // Everything the rank holds, as changes that would rebuild it. Call it where the rank's events come from. The lock is given up between
-    // slices; what eviction takes meanwhile may be missing.
+    // Everything lookups see of the rank, as changes that would rebuild it, if each name means one block. Call it where the rank's events
+    // come from. The lock is given up between slices; what eviction takes meanwhile may be missing.
     void dump(Rank rank, const std::function<void(const Change&)>& sink);
 
     // A slice of background work (sweeping, growth); true when more is left. Events do some too; call it from an idle tick.
@@ -101,12 +101,16 @@ private:
     friend class Matcher;
     friend class Turn;
     struct Parking;
+    struct DumpPart;
     struct RankState {
         uint32_t holder[tiers] = {};                            // that events go to; 0 = none
         uint32_t shown[tiers] = {};                             // rebuilding: what lookups see; else equal
         bool rebuilding = false;
         BlockId last = 0;                                       // newest stored block
         uint64_t last_name = 0;
+        uint32_t shown_holder(uint32_t tier) const {
+            return rebuilding && tier < static_cast<uint32_t>(Tier::predicted) ? shown[tier] : holder[tier];
+        }
         std::unique_ptr<Parking> parking;                       // events that wait for their parent; null = none
     };
     struct Memory;
@@ -120,7 +124,9 @@ private:
     // names.cc
     bool hold(BlockId block, uint32_t holder, const uint64_t* name);          // name null: Tier::predicted
     bool rename(BlockId block, uint32_t holder, uint64_t name);
+    NameTable::Put put_name(uint64_t name, BlockId block);
     bool give_name(BlockId block, uint32_t holder, uint64_t name);
+    bool release_named(uint32_t holder, uint64_t name);                       // false: it holds nothing of that name
     void release(BlockId block, uint32_t holder);
     void change_set(BlockId block, SetId from, SetId to);
     void empty(BlockId block);                                                // nobody holds it any more, whoever did
@@ -128,6 +134,12 @@ private:
     bool called(BlockId block, uint32_t holder, uint64_t name) const;         // does the holder, which holds it, call it that?
     BlockId named(uint32_t holder, uint64_t name) const;
     BlockId named_in_any_tier(const RankState& r, uint64_t name) const;
+    // dump.cc
+    uint64_t name_of(uint32_t holder, BlockId block) const;
+    uint64_t name_in_any_tier(const RankState& r, BlockId block, bool& held) const;
+    BlockId before(BlockId block) const;
+    void dump_group(const RankState& r, uint32_t number, Tier tier, DumpPart& out) const;
+    bool holds_any(const RankState& r, uint32_t number) const;
     // parking.cc
     void park(RankState& r, Tier tier, uint64_t parent, std::span<const Block> blocks);
     void take_back(RankState& r, Tier tier, uint64_t name);
@@ -145,7 +157,8 @@ private:
     void free_gone_holders();
     bool tight() const;
     bool evict_one();
-    void consider(uint32_t group, uint32_t& best) const;
+    void evict_group(uint32_t group);
+    void consider(uint32_t group, uint32_t descend_max, uint32_t& best) const;
     RankState& rank_state(Rank rank);
 
     Epochs epochs_;                                             // first: matchers outlive nothing else

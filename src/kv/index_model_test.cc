@@ -1,6 +1,6 @@
 // The index against kv/naive_index_test.h: alone exactly, with several threads exactly at every halt and, for ranks nobody changes, always.
-//   WEIR_KV_OPERATIONS   operations per seed and test (default 20,000)
-//   WEIR_KV_SEEDS        default 4
+//   WEIR_KV_OPERATIONS   operations per seed and test (default 10,000)
+//   WEIR_KV_SEEDS        default 3
 #include <gmock/gmock.h>
 
 #include <atomic>
@@ -17,8 +17,8 @@ uint64_t setting(const char* name, uint64_t otherwise) {
     const char* text = std::getenv(name);
     return text ? std::strtoull(text, nullptr, 10) : otherwise;
 }
-uint64_t operations() { return setting("WEIR_KV_OPERATIONS", 20'000); }
-uint64_t seeds() { return setting("WEIR_KV_SEEDS", 4); }
+uint64_t operations() { return setting("WEIR_KV_OPERATIONS", 10'000); }
+uint64_t seeds() { return setting("WEIR_KV_SEEDS", 3); }
 
 std::unique_ptr<KvIndex> make(uint64_t bytes = 256 << 20) { return *KvIndex::make({.bytes_max = bytes}); }
 

@@ -62,8 +62,9 @@ void Matcher::walk(std::span<const uint64_t> local) {
         depth += same;
         if (depth == n || (same == count && count < group_blocks)) break;
         const BlockId last = number * group_blocks + same - 1;
-        if (same == group_blocks && next != 0 && groups.at(next).local[0] == local[depth] && groups.at(next).parent.load(relaxed) == last) number = next;
-        else number = groups.find_child(last, local[depth]);
+        const bool straight = same == group_blocks && next != 0 && groups.at(next).local[0] == local[depth] &&
+                              groups.at(next).parent.load(relaxed) == last;
+        number = straight ? next : groups.find_child(last, local[depth]);
     }
     for (const Active& a : active_) count(a, depth);
 }

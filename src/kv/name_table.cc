@@ -16,14 +16,19 @@ uint32_t NameTable::tag(uint64_t name) {           // engines may count 1, 2, 3:
     return static_cast<uint32_t>(name >> 32);
 }
 
-uint32_t NameTable::find(uint64_t name) const {
+uint64_t* NameTable::find_slot(uint64_t name) const {
     const uint32_t t = tag(name);
-    const uint64_t* p = page(page_of(t));
+    uint64_t* p = page(page_of(t));
     for (uint32_t i = t & (page_slots - 1);; i = (i + 1) & (page_slots - 1)) {
         const uint64_t slot = p[i];
-        if (slot == 0) return 0;
-        if (static_cast<uint32_t>(slot >> 32) == t && names_[static_cast<uint32_t>(slot)] == name) return static_cast<uint32_t>(slot);
+        if (slot == 0) return nullptr;
+        if (static_cast<uint32_t>(slot >> 32) == t && names_[static_cast<uint32_t>(slot)] == name) return p + i;
     }
+}
+
+uint32_t NameTable::find(uint64_t name) const {
+    const uint64_t* slot = find_slot(name);
+    return slot ? block_of(slot) : 0;
 }
 
 uint32_t NameTable::guess(uint64_t name) const {
@@ -41,20 +46,24 @@ void NameTable::place(uint64_t* page, uint64_t slot) {
     page[i] = slot;
 }
 
-bool NameTable::insert(uint64_t name, uint32_t block) {
+NameTable::Put NameTable::put(uint64_t name, uint32_t block) {
     const uint32_t t = tag(name);
-    uint32_t p = page_of(t);
-    while (meta_[p].used >= split_at) {
-        if (!split(t)) {
-            if (meta_[p].used >= full_at) return false;
-            break;
+    for (bool may_split = true;;) {
+        const uint32_t number = page_of(t);
+        if (may_split && meta_[number].used >= split_at) {
+            may_split = split(t);
+            continue;
         }
-        p = page_of(t);
+        uint64_t* p = page(number);
+        uint32_t i = t & (page_slots - 1);
+        for (; p[i] != 0; i = (i + 1) & (page_slots - 1))
+            if (static_cast<uint32_t>(p[i] >> 32) == t && names_[static_cast<uint32_t>(p[i])] == name) return Put::taken;
+        if (meta_[number].used >= full_at) return Put::no_room;
+        p[i] = uint64_t{t} << 32 | block;
+        ++meta_[number].used;
+        ++size_;
+        return Put::done;
     }
-    place(page(p), uint64_t{t} << 32 | block);
-    ++meta_[p].used;
-    ++size_;
-    return true;
 }
 
 bool NameTable::split(uint32_t t) {
@@ -88,11 +97,18 @@ bool NameTable::split(uint32_t t) {
 }
 
 void NameTable::erase(uint64_t name, uint32_t block) {
+    const uint32_t t = tag(name);
+    uint64_t* p = page(page_of(t));
+    uint32_t i = t & (page_slots - 1);
+    while (p[i] != (uint64_t{t} << 32 | block)) i = (i + 1) & (page_slots - 1);
+    erase_slot(p + i);
+}
+
+void NameTable::erase_slot(uint64_t* slot) {
     constexpr uint32_t mask = page_slots - 1;
-    const uint32_t t = tag(name), number = page_of(t);
+    const auto number = static_cast<uint32_t>(static_cast<size_t>(slot - slots_) / page_slots);
     uint64_t* p = page(number);
-    uint32_t hole = t & mask;
-    while (p[hole] != (uint64_t{t} << 32 | block)) hole = (hole + 1) & mask;
+    uint32_t hole = static_cast<uint32_t>(slot - p);
     for (uint32_t i = (hole + 1) & mask; p[i] != 0; i = (i + 1) & mask) {                      // close the gap: no tombstones
         const uint32_t at_home = static_cast<uint32_t>(p[i] >> 32) & mask;
         if (((i - at_home) & mask) < ((i - hole) & mask)) continue;

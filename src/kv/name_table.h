@@ -17,15 +17,25 @@ public:
     void prefetch(uint64_t name) const { __builtin_prefetch(home(tag(name))); }
     uint32_t find(uint64_t name) const;                    // 0 = unknown
     uint32_t guess(uint64_t name) const;                   // the first block with the same tag: right but for one in thousands; 0 = none
-    bool insert(uint64_t name, uint32_t block);            // name is not there; false = no room
+    enum class Put : uint8_t { done, taken, no_room };
+    Put put(uint64_t name, uint32_t block);                // taken: the name is there already
+    uint64_t* find_slot(uint64_t name) const;              // null = unknown; valid until the next change
+    static uint32_t block_of(const uint64_t* slot) { return static_cast<uint32_t>(*slot); }
+    void erase_slot(uint64_t* slot);
     void erase(uint64_t name, uint32_t block);             // is there
     uint64_t size() const { return size_; }
-    uint64_t capacity() const { return uint64_t{pages_} * page_slots; }
-    bool can_grow() const { return pages_ < pages_max_ && bytes_.room(page_bytes + 64, keep()); }
+    template <class F>
+    void each_near(uint64_t name, F&& f) const {           // some blocks whose names stand on the same page
+        const uint64_t* p = page(page_of(tag(name)));
+        for (uint32_t i = tag(name), n = 0; n < near_max; ++i)
+            if (++n; p[i & (page_slots - 1)] != 0) f(block_of(p + (i & (page_slots - 1))));
+    }
     static constexpr size_t page_bytes = 4'096;
 
 private:
-    static constexpr uint32_t page_slots = page_bytes / 8, split_at = page_slots * 8 / 10, full_at = page_slots - 8;
+    static constexpr uint32_t near_max = 128;
+    bool can_grow() const { return pages_ < pages_max_ && bytes_.room(page_bytes + 64, keep()); }
+    static constexpr uint32_t page_slots = page_bytes / 8, split_at = page_slots * 7 / 10, full_at = page_slots * 15 / 16;
     struct Page { uint16_t used = 0; uint8_t depth = 0; };
     static uint32_t tag(uint64_t name);                    // top bits choose the page, low nine the slot
     size_t keep() const { return bytes_.limit() / 16; }

@@ -42,9 +42,32 @@ void KvIndex::change_set(BlockId block, SetId from, SetId to) {
     if (sets_.unref(from)) groups_.retire_set(from);
 }
 
+// A page of the name table that may not split any more makes room for itself.
+NameTable::Put KvIndex::put_name(uint64_t name, BlockId block) {
+    const auto put = names_.put(name, block);
+    if (put != NameTable::Put::no_room) return put;
+    uint32_t best = 0;
+    names_.each_near(name, [&](BlockId near) { if (near / group_blocks != block / group_blocks) consider(near / group_blocks, 0, best); });
+    if (best == 0) return put;
+    evict_group(best);
+    return names_.put(name, block);
+}
+
 bool KvIndex::hold(BlockId block, uint32_t holder, const uint64_t* name) {
-    const Group& g = groups_.of(block);
+    Group& g = groups_.of(block);
     const SetId set = groups_.set_of(block);
+    if (set == 0 && name && !(g.named & bit(block)) && !aliases_.any(holder)) {   // the usual case: a new block under a new name
+        groups_.name(block) = *name;
+        const auto put = put_name(*name, block);
+        if (put == NameTable::Put::no_room) return false;
+        if (put == NameTable::Put::done) {
+            g.named |= bit(block);
+            change_set(block, 0, HolderSets::only(holder));
+            ++stats_.memberships;
+            ++stats_.stored;
+            return true;
+        }
+    }
     if (sets_.contains(set, holder)) {
         ++stats_.duplicates;
         return !name || called(block, holder, *name) || rename(block, holder, *name);
@@ -73,11 +96,11 @@ bool KvIndex::give_name(BlockId block, uint32_t holder, uint64_t name) {
     Group& g = groups_.of(block);
     if (g.named & bit(block)) {
         if (groups_.name(block) == name) return true;
-    } else if (names_.find(name) == 0) {
+    } else {
         groups_.name(block) = name;
-        if (!names_.insert(name, block)) return false;
-        g.named |= bit(block);
-        return true;
+        const auto put = put_name(name, block);
+        if (put == NameTable::Put::done) g.named |= bit(block);
+        if (put != NameTable::Put::taken) return put == NameTable::Put::done;
     }
     return aliases_.insert(holder, name, block);
 }
@@ -96,6 +119,27 @@ void KvIndex::unname(BlockId block) {
     if (!(g.named & bit(block))) return;
     names_.erase(groups_.name(block), block);
     g.named &= static_cast<uint16_t>(~bit(block));
+}
+
+bool KvIndex::release_named(uint32_t holder, uint64_t name) {
+    if (!aliases_.any(holder)) {                                 // the usual case: nobody else holds it
+        uint64_t* slot = names_.find_slot(name);
+        if (!slot) return false;
+        const BlockId block = NameTable::block_of(slot);
+        if (groups_.set_of(block) == HolderSets::only(holder)) {
+            names_.erase_slot(slot);
+            Group& g = groups_.of(block);
+            g.named &= static_cast<uint16_t>(~bit(block));
+            change_set(block, HolderSets::only(holder), 0);
+            --stats_.memberships;
+            if (g.live == 0) groups_.drop_if_unused(block / group_blocks);
+            else if (g.live < 16 && g.kids == 0) groups_.prefetch_bucket(g);   // engines remove from the end
+            return true;
+        }
+    }
+    const BlockId block = named(holder, name);
+    if (block != 0) release(block, holder);
+    return block != 0;
 }
 
 void KvIndex::release(BlockId block, uint32_t holder) {

@@ -177,7 +177,7 @@ void KvIndex::sweep_group(uint32_t number) {
 }
 
 bool KvIndex::tight() const {
-    return (!groups_.can_grow() && groups_.spare() < spare_groups) || (!names_.can_grow() && names_.size() > names_.capacity() * 8 / 10);
+    return !groups_.can_make(spare_groups);
 }
 
 void KvIndex::start_work(size_t blocks) {
@@ -200,8 +200,8 @@ bool KvIndex::tend() {
 }
 
 // Least recently used among the frontier groups of a sample: those with nothing behind them.
-void KvIndex::consider(uint32_t number, uint32_t& best) const {
-    for (uint32_t n = 0; n < descend_max && groups_.at(number).kids != 0; ++n) {
+void KvIndex::consider(uint32_t number, uint32_t descend, uint32_t& best) const {
+    for (uint32_t n = 0; n < descend && groups_.at(number).kids != 0; ++n) {
         const uint32_t next = groups_.at(number).next.load(std::memory_order_relaxed);
         if (next == 0) return;
         number = next;
@@ -215,22 +215,25 @@ void KvIndex::consider(uint32_t number, uint32_t& best) const {
 
 bool KvIndex::evict_one() {
     uint32_t best = 0, leaves = 0;
-    if (evict_next_ != 0 && groups_.at(evict_next_).in_use) consider(evict_next_, best);
+    if (evict_next_ != 0 && groups_.at(evict_next_).in_use) consider(evict_next_, descend_max, best);
     for (uint32_t n = 0; n < sample_steps && leaves < sample_leaves; ++n) {
         if (++hand_ >= groups_.high()) hand_ = 1;
         if (groups_.at(hand_).in_use == 0) continue;
         leaves += groups_.at(hand_).kids == 0;
-        consider(hand_, best);
+        consider(hand_, descend_max, best);
     }
-    if (best == 0) return false;
-    Group& g = groups_.at(best);
+    if (best != 0) evict_group(best);
+    return best != 0;
+}
+
+void KvIndex::evict_group(uint32_t number) {
+    const Group& g = groups_.at(number);
     const uint64_t before = stats_.memberships;
     for (uint32_t i = 0; i < group_blocks; ++i)
-        if (g.live >> i & 1) empty(best * group_blocks + i);
+        if (g.live >> i & 1) empty(number * group_blocks + i);
     stats_.evicted_budget += before - stats_.memberships;
     evict_next_ = g.parent.load(std::memory_order_relaxed) / group_blocks;
-    groups_.drop_if_unused(best);
-    return true;
+    groups_.drop_if_unused(number);
 }
 
 IndexStats KvIndex::stats() {
