@@ -1,0 +1,12 @@
+#include "tokenizer/fast_encoder.h"
+
+#include "tokenizer/fast_byte_level.h"
+
+namespace weir::tok {
+
+std::unique_ptr<FastEncoder> recognise_fast(const TokenizerSpec& spec, const Vocab& vocab, const Bpe& bpe) {
+    if (spec.model.kind != ModelSpec::Kind::bpe) return nullptr;
+    return make_byte_level_encoder(spec, vocab, bpe);
+}
+
+}  // namespace weir::tok
