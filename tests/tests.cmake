@@ -1,4 +1,4 @@
-# Tests that are more than one folder's unit tests. Labels: tidy, sim, e2e, fuzz, doc, slow (tools/test_driver.py picks by them).
+# Tests that are more than one folder's unit tests. Labels: tidy, sim, e2e, text, fuzz, doc, slow (tools/test_driver.py picks by them).
 if(NOT WEIR_TESTS)
   return()
 endif()
@@ -21,6 +21,14 @@ if(TARGET weir)
   if(TEST e2e_churn)
     set_tests_properties(e2e_churn PROPERTIES LABELS "e2e;slow")
   endif()
+endif()
+
+# Text: the reference folder's recorded cases through the binary; skipped without WEIR_REFERENCE_DIR.
+if(TARGET weir)
+  foreach(name token_cases template_cases)
+    add_test(NAME text_${name} COMMAND ${Python3_EXECUTABLE} -B ${CMAKE_SOURCE_DIR}/tests/text/${name}.py)
+    set_tests_properties(text_${name} PROPERTIES LABELS text TIMEOUT 900 SKIP_RETURN_CODE 77 ENVIRONMENT "WEIR_BIN=$<TARGET_FILE:weir>")
+  endforeach()
 endif()
 
 # Fuzzers, WEIR_FUZZ_SECONDS each (5 unless set). A plain build leaves them out: `ninja weir_fuzzers`.

@@ -45,9 +45,13 @@ Result<Request> read(std::string_view line, bool special, std::string& unescaped
 class Encoder {
 public:
     explicit Encoder(TokenizerRef tokenizer) : tokenizer_(std::move(tokenizer)), scratch_(tokenizer_->scratch()) {}
+    // The ids the way the gateway gets them, and once more for the offsets: the two ways must agree.
     Result<void> run(std::string_view text, bool special) {
-        ids.clear(), offsets.clear();
-        return tokenizer_->encode(text, {special, false}, *scratch_, ids, &offsets);
+        ids.clear(), offsets.clear(), again_.clear();
+        TRY_OK(tokenizer_->encode(text, {special, false}, *scratch_, ids));
+        TRY_OK(tokenizer_->encode(text, {special, false}, *scratch_, again_, &offsets));
+        if (ids != again_) return Failure(Code::internal, "the ids with offsets and those without differ: a bug in weir");
+        return {};
     }
     const Tokenizer& tokenizer() const { return *tokenizer_; }
     std::vector<uint32_t> ids;
@@ -56,6 +60,7 @@ public:
 private:
     TokenizerRef tokenizer_;
     std::unique_ptr<EncodeScratch> scratch_;
+    std::vector<uint32_t> again_;
 };
 
 void put_number(std::string& out, uint32_t value) {

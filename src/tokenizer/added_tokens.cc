@@ -93,11 +93,19 @@ void AddedTokens::cut(std::string_view text, bool special_as_text, std::vector<A
     if (done != text.size()) out.push_back({u32(done), u32(text.size()), AddedPart::text});
 }
 
-size_t AddedTokens::safe_cut(std::string_view text, size_t limit) const {
+size_t AddedTokens::safe_cut(std::string_view text, size_t limit, AddedPart& around) const {
+    std::vector<AddedPart> parts;
+    cut(text, false, parts);
     size_t best = 0;
-    for (Found found = next(text, 0); found.token != Trie::none && found.begin <= limit; found = next(text, found.end)) {
-        const Token& token = tokens_[found.token];
-        if (!token.lstrip && !token.single_word) best = found.begin;
+    around.id = 0;
+    bool words = false;
+    for (const Token& token : tokens_) words |= token.single_word;
+    for (const AddedPart& part : parts) {
+        if (part.begin > limit) break;
+        if (part.id == AddedPart::text && !words && limit < part.end) around = part;
+        if (part.id == AddedPart::text) continue;
+        const auto token = std::find_if(tokens_.begin(), tokens_.end(), [&](const Token& t) { return t.id == part.id; });
+        if (!token->lstrip && !token->single_word) best = part.begin;
     }
     return best;
 }

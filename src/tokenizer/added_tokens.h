@@ -25,8 +25,9 @@ public:
     // The whole text in parts; nothing for empty text. `special_as_text`: special tokens are not tokens, though they still hide what
     // lies in them.
     void cut(std::string_view text, bool special_as_text, std::vector<AddedPart>& out) const;
-    // The last place <= limit where a token starts such that the text on either side can be cut on its own; 0: none.
-    size_t safe_cut(std::string_view text, size_t limit) const;
+    // The last place <= limit where a token starts such that the text on either side can be cut on its own; 0: none. `around` becomes the
+    // part that `limit` lies in (text, with nothing in it that could be a token if it were cut), or stays a token's.
+    size_t safe_cut(std::string_view text, size_t limit, AddedPart& around) const;
     size_t memory_bytes() const;
 
 private:

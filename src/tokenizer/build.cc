@@ -126,12 +126,24 @@ Result<void> Pipeline::build_decoding(const TokenizerSpec& spec) {
 
 Result<std::unique_ptr<Model>> make_model(ModelSpec& spec, const Vocab& vocab) {
     switch (spec.kind) {
-    case ModelSpec::Kind::bpe: return make_plain_bpe(spec, vocab);
+    case ModelSpec::Kind::bpe: break;                                 // Pipeline::build_model
     case ModelSpec::Kind::unigram: return make_unigram(spec, vocab);
     case ModelSpec::Kind::word_piece: return make_word_piece(spec, vocab);
     case ModelSpec::Kind::word_level: return make_word_level(spec, vocab);
     }
     return Failure(Code::internal, "a model of no kind");
+}
+
+Result<void> Pipeline::build_model(TokenizerSpec& spec) {
+    if (spec.model.kind != ModelSpec::Kind::bpe) {
+        TRY(model_, make_model(spec.model, vocab_));
+        return {};
+    }
+    auto bpe = Bpe::build(spec.model, vocab_);
+    if (!bpe) return Failure(Code::too_large, "model: too many tokens or merges");
+    fast_ = recognise_fast(spec, vocab_, *bpe);
+    model_ = std::move(bpe);
+    return {};
 }
 
 Result<TokenizerRef> Pipeline::build(TokenizerSpec spec) {
@@ -145,7 +157,7 @@ Result<TokenizerRef> Pipeline::build(TokenizerSpec spec) {
         TRY(out->pre_tokenizer_, make_pre_tokenizer(*spec.pre_tokenizer));
     }
     TRY_OK(out->build_added(spec.added));
-    TRY(out->model_, make_model(spec.model, out->vocab_));
+    TRY_OK(out->build_model(spec));
     out->plain_plan_ = make_post_plan(spec.post_processor, false);
     out->special_plan_ = make_post_plan(spec.post_processor, true);
     TRY_OK(out->build_decoding(spec));

@@ -6,6 +6,7 @@
 #include "tokenizer/hf_components.h"
 #include "tokenizer/hf_fields.h"
 #include "tokenizer/hf_model.h"
+#include "tokenizer/hf_number.h"
 #include "tokenizer/load.h"
 
 namespace weir {
@@ -137,8 +138,10 @@ Result<void> vocab_of_scores(od::value value, HfModel& out) {
         size_t count = 0;
         for (auto part : pair) {
             GET(od::value one, part);
+            const std::string_view digits = count == 1 ? one.raw_json_token() : std::string_view();
             const bool good = count == 0 ? one.get_string().get(token) == SUCCESS : count == 1 && one.get_double().get(score) == SUCCESS;
-            if (!good) return bad("model.vocab[" + std::to_string(out.scores.size()) + "]: is not [token, score]");
+            if (good && count == 1) score = reference_double(digits);
+            if (!good || score > 1e308 || score < -1e308) return bad("model.vocab[" + std::to_string(out.scores.size()) + "]: is not [token, score]");
             count++;
         }
         if (count != 2) return bad("model.vocab[" + std::to_string(out.scores.size()) + "]: is not [token, score]");

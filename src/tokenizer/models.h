@@ -51,12 +51,11 @@ public:
     virtual size_t memory_bytes() const = 0;
 };
 
-// `vocab` outlives the model.
+// Of any kind but BPE, which is bpe.h's. `vocab` outlives the model.
 Result<std::unique_ptr<Model>> make_model(ModelSpec&, const Vocab& vocab);
 
 std::unique_ptr<Model> make_word_piece(const ModelSpec&, const Vocab&);
 std::unique_ptr<Model> make_word_level(const ModelSpec&, const Vocab&);
 std::unique_ptr<Model> make_unigram(ModelSpec&, const Vocab&);
-std::unique_ptr<Model> make_plain_bpe(const ModelSpec&, const Vocab&);
 
 }  // namespace weir::tok

@@ -75,6 +75,16 @@ private:
     void (*run_)(Aligned&);
 };
 
+class Formed final : public Normalizer {
+public:
+    explicit Formed(unicode::Form form) : form_(form) {}
+    Result<void> run(Aligned& text) const override { return normal_form(text, form_), Nothing{}; }
+    bool leaves(std::string_view text) const override { return unicode::quick_check(form_, text); }
+
+private:
+    unicode::Form form_;
+};
+
 void strip_accents(Aligned& text) {
     filter(text, [](char32_t c) { return !unicode::is_accent_legacy(c); });
 }
@@ -267,9 +277,6 @@ using Made = Result<std::unique_ptr<Normalizer>>;
 template <class T, class... Args>
 Made make(Args&&... args) { return std::unique_ptr<Normalizer>(std::make_unique<T>(std::forward<Args>(args)...)); }
 
-template <unicode::Form form>
-void to_form(Aligned& text) { normal_form(text, form); }
-
 Made make_replace(const NormalizerSpec& spec) {
     std::optional<Regex> regex;
     if (spec.pattern.regex || spec.pattern.text.empty()) {
@@ -295,10 +302,10 @@ Result<std::unique_ptr<Normalizer>> make_normalizer(const NormalizerSpec& spec) 
     case K::bert: return make<Bert>(spec);
     case K::strip: return make<Strip>(spec.strip_left, spec.strip_right);
     case K::strip_accents: return make<Simple>(strip_accents);
-    case K::nfc: return make<Simple>(to_form<unicode::Form::nfc>);
-    case K::nfd: return make<Simple>(to_form<unicode::Form::nfd>);
-    case K::nfkc: return make<Simple>(to_form<unicode::Form::nfkc>);
-    case K::nfkd: return make<Simple>(to_form<unicode::Form::nfkd>);
+    case K::nfc: return make<Formed>(unicode::Form::nfc);
+    case K::nfd: return make<Formed>(unicode::Form::nfd);
+    case K::nfkc: return make<Formed>(unicode::Form::nfkc);
+    case K::nfkd: return make<Formed>(unicode::Form::nfkd);
     case K::sequence: return make_sequence(spec);
     case K::lowercase: return make<Simple>(lowercase);
     case K::nmt: return make<Simple>(nmt);

@@ -15,6 +15,8 @@ public:
     virtual ~Normalizer() = default;
     // Fails only where a regex engine gives up. Untracked text may ask for tracking (Aligned::needs_tracking).
     virtual Result<void> run(Aligned&) const = 0;
+    // Whether `text` surely comes out as it is; false may also mean "cannot tell".
+    virtual bool leaves(std::string_view) const { return false; }
     virtual size_t memory_bytes() const { return 64; }
 };
 

@@ -40,7 +40,11 @@ void emit(const PostPlan& plan, const PipelineScratch& s, std::vector<uint32_t>&
 
 }  // namespace
 
-std::unique_ptr<EncodeScratch> Pipeline::scratch() const { return std::make_unique<PipelineScratch>(); }
+std::unique_ptr<EncodeScratch> Pipeline::scratch() const {
+    auto out = std::make_unique<PipelineScratch>();
+    if (fast_) out->fast = fast_->scratch();
+    return out;
+}
 
 bool Pipeline::find(std::string_view token, uint32_t& id) const {
     const uint32_t found = vocab_.any_id(token);
@@ -51,7 +55,7 @@ bool Pipeline::find(std::string_view token, uint32_t& id) const {
 
 size_t Pipeline::memory_bytes() const {
     return sizeof *this + vocab_.memory_bytes() + (outer_ ? outer_->memory_bytes() : 0) + (inner_ ? inner_->memory_bytes() : 0) +
-           (normalizer_ ? normalizer_->memory_bytes() : 0) + model_->memory_bytes() + (decoded_ ? decoded_->memory_bytes() : 0) + decoding_->memory_bytes();
+           (normalizer_ ? normalizer_->memory_bytes() : 0) + model_->memory_bytes() + (fast_ ? fast_->memory_bytes() : 0) + (decoded_ ? decoded_->memory_bytes() : 0) + decoding_->memory_bytes();
 }
 
 Result<void> Pipeline::encode(std::string_view text, const EncodeOptions& options, EncodeScratch& any, std::vector<uint32_t>& ids,
@@ -62,6 +66,13 @@ Result<void> Pipeline::encode(std::string_view text, const EncodeOptions& option
     const PostPlan& plan = options.add_special_tokens ? special_plan_ : plain_plan_;
     if (!plan.failure.empty()) return Failure(Code::bad_field, plan.failure);
 
+    if (fast_ && !offsets) {
+        TRY(const bool done, fast(text, options, s));
+        if (done) {
+            emit(plan, s, ids, nullptr);
+            return {};
+        }
+    }
     const bool spaces = offsets && plan.trims();
     const bool tracked = offsets || (pre_tokenizer_ && pre_tokenizer_->needs_tracking());
     TRY(const bool again, tokens(text, options, s, tracked, spaces));
@@ -69,6 +80,50 @@ Result<void> Pipeline::encode(std::string_view text, const EncodeOptions& option
     if (offsets) to_characters(text, s.characters, s.offsets);
     emit(plan, s, ids, offsets);
     return {};
+}
+
+Result<bool> Pipeline::fast(std::string_view text, const EncodeOptions& options, PipelineScratch& s) const {
+    // Tokens that stand in normalized text can only be found there.
+    const bool normalize = normalizer_ && fast_->wants_normalized();
+    if (inner_ && normalizer_ && !normalize) return false;
+    s.ids.clear();
+    if (outer_) outer_->cut(text, options.special_as_text, s.outer);
+    else s.outer.assign(text.empty() ? 0 : 1, {0, static_cast<uint32_t>(text.size()), AddedPart::text});
+    for (const AddedPart& part : s.outer) {
+        if (part.id != AddedPart::text) {
+            s.ids.push_back(part.id);
+            continue;
+        }
+        std::string_view view = text.substr(part.begin, part.end - part.begin);
+        if (normalize && !normalizer_->leaves(view)) {
+            s.aligned.start(view, {part.begin, part.end}, false);
+            TRY_OK(normalizer_->run(s.aligned));
+            if (s.aligned.needs_tracking()) return false;
+            view = s.aligned.text();
+        }
+        if (!inner_) {
+            fast_->encode(view, part.begin == 0, *s.fast, s.ids);
+            continue;
+        }
+        inner_->cut(view, options.special_as_text, s.inner);
+        for (const AddedPart& inner : s.inner) {
+            if (inner.id != AddedPart::text) s.ids.push_back(inner.id);
+            else fast_->encode(view.substr(inner.begin, inner.end - inner.begin), part.begin == 0 && inner.begin == 0, *s.fast, s.ids);
+        }
+    }
+    return true;
+}
+
+size_t Pipeline::safe_cut(std::string_view text, size_t limit) const {
+    limit = std::min(limit, text.size());
+    // In the text between two added tokens, where that is all there is to it; else before an added token.
+    AddedPart around{0, static_cast<uint32_t>(std::min(text.size(), text_max)), AddedPart::text};
+    const size_t before = outer_ ? outer_->safe_cut(text, limit, around) : 0;
+    if (!fast_ || inner_ || around.id != AddedPart::text || around.begin >= limit) return before;
+    const std::string_view view = text.substr(around.begin, around.end - around.begin);
+    if (normalizer_ && !(fast_->wants_normalized() && normalizer_->leaves(view))) return before;
+    const size_t inside = fast_->safe_cut(view, limit - around.begin);
+    return inside == 0 ? before : around.begin + inside;
 }
 
 // From the text to pieces that are either added tokens or words for the model.
@@ -102,7 +157,8 @@ Result<bool> Pipeline::cut(std::string_view text, const EncodeOptions& options, 
 void Pipeline::note(PipelineScratch& s, uint32_t id, const TextPiece& piece, uint32_t begin, uint32_t end, std::string_view own_text, bool spaces) const {
     s.ids.push_back(id);
     if (!s.pieces.tracked) return;
-    if (begin < end) s.offsets.push_back({s.pieces.sources[piece.begin + begin].begin, s.pieces.sources[piece.begin + end - 1].end});
+    if (end > piece.end - piece.begin) s.offsets.push_back({begin, end});       // bytes of a suffix that is not in the text: as the reference leaves them
+    else if (begin < end) s.offsets.push_back({s.pieces.sources[piece.begin + begin].begin, s.pieces.sources[piece.begin + end - 1].end});
     else s.offsets.push_back({piece.origin.begin + begin, piece.origin.begin + end});
     if (spaces) s.spaces.push_back(spaces_of(own_text));
 }
