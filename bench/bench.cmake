@@ -12,6 +12,8 @@ if(WEIR_BENCH)
     target_include_directories(${program} PRIVATE ${CMAKE_SOURCE_DIR})
     target_link_libraries(${program} PRIVATE weir_flags)
   endforeach()
+  add_executable(template_bench EXCLUDE_FROM_ALL bench/template/template_bench.cc)   # bench/template/run
+  target_link_libraries(template_bench PRIVATE weir_template)
   add_custom_target(weir_bench DEPENDS fake_worker raw_epoll load_generator)
 endif()
 if(WEIR_TESTS)

@@ -13,6 +13,7 @@ void Render::run(std::span<Value> context) {
     stack_base_ = static_cast<const char*>(__builtin_frame_address(0));
     enter(program_.scope);
     exec(program_.body);
+    if (!unjoined_.empty()) type_error(unjoined_);
 }
 
 void Render::fail_steps() { raise(Error::limit, "the template takes more than " + std::to_string(limits_.steps_max) + " steps"); }
@@ -126,7 +127,12 @@ void Render::exec_set(const SetStmt& s) {
 void Render::apply_filter_block(const Expr* filter, size_t mark) {
     const Str body = out.take(mark);
     const Value text = autoescape ? safe_string(body) : Value::string(body);
-    print(eval_filter(as<FilterExpr>(filter), &text));
+    write_joined(eval_filter(as<FilterExpr>(filter), &text));
+}
+// Blocks of filters and calls give their value as it is; Jinja joins it with the rest, which takes strings alone.
+void Render::write_joined(Value v) {
+    if (v.is_string()) out.write(v.str());
+    else if (unjoined_.empty()) unjoined_ = "sequence item: expected str instance, " + std::string(type_name(v)) + " found";
 }
 Render::Flow Render::exec_set_block(const SetBlockStmt& s) {
     check_spaces(s.spaces);
@@ -180,7 +186,7 @@ void Render::exec_call_block(const CallBlockStmt& s) {
     const Value caller = make_macro(*s.macro);
     const CallExpr& c = *s.call;
     const Value callee = c.of->kind == E::name ? eval_name(as<NameExpr>(c.of)) : Value();
-    if (!callee.is(Kind::macro) || autoescape) return print(eval_call(c, &caller));
+    if (!callee.is(Kind::macro) || autoescape) return write_joined(eval_call(c, &caller));
     const ArgScope scope(*this, c.args);
     invoke(*static_cast<MacroObject*>(callee.object), scope.args, &caller);
 }
@@ -194,7 +200,7 @@ Render::Flow Render::exec_loop(const LoopStmt& s) {
     first.stmt = &s;
     first.frame = frame_;
     first.depth0 = -1;
-    print(call_loop(first, iterable));
+    write_joined(call_loop(first, iterable));
     return Flow::on;
 }
 
@@ -296,6 +302,7 @@ void Render::invoke(const MacroObject& macro, const Args& args, const Value* cal
     }
     exec(code.body);
     frame_ = before;
+    if (!unjoined_.empty()) type_error(unjoined_);
 }
 
 void Render::bind(const MacroStmt& code, const Args& args, const Value* caller, Value* slots) {

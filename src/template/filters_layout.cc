@@ -9,6 +9,7 @@ namespace {
 Value indent(Render& r, Value v, const Args& a) {
     const Bound b("do_indent", a, {"width", "first", "blank"});
     if (v.is_undefined()) r.fail_undefined(v);
+    if (v.is(Kind::list)) raise(Error::attribute, "'list' object has no attribute 'splitlines'");
     if (!v.is_string())
         type_error(v.is_number() ? "unsupported operand type(s) for +=: " + named(v) + " and 'str'"
                                  : "can only concatenate " + std::string(type_name(v)));

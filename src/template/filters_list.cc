@@ -16,10 +16,9 @@ Value first(Render& r, Value v, const Args& a) {
     return it.next(r, item) ? item : r.heap.undefined(Str("No first item, sequence was empty."));
 }
 [[noreturn]] void not_reversible(Value v) { type_error(named(v) + " object is not reversible"); }
-bool reversible(Value v) { return v.is_string() || v.is_sequence() || v.is(Kind::dict) || v.is(Kind::range) || v.is(Kind::view); }
+bool reversible(Value v) { return v.is_string() || v.is_sequence() || v.is(Kind::dict) || v.is(Kind::range) || v.is(Kind::view) || v.is_undefined(); }
 Value last(Render& r, Value v, const Args& a) {
     const Bound none("do_last", a, {});
-    if (v.is_undefined()) r.fail_undefined(v);
     if (!reversible(v)) not_reversible(v);
     if (v.is_string() && v.len) return r.item(v, Value::integer(-1));
     const auto all = r.all(v);
@@ -42,17 +41,21 @@ Value reverse(Render& r, Value v, const Args& a) {
     if (v.is_string()) return r.slice(v, Value::none(), Value::none(), Value::integer(-1));
     if (reversible(v)) return r.lazy(reversed_list, v, {}, v.is(Kind::list) ? "list_reverseiterator" : "reversed");
     if (v.is(Kind::lazy)) return reversed_list(r, v, {});
-    if (v.is_undefined()) return reversed_list(r, v, {});
     raise(Error::filter_argument, "argument must be iterable");
 }
 
-// Sorts by keys; `compare` raises when two of them have no order.
+// Sorts by keys; raises when two that are compared have no order. Lists are compared item by item.
 struct Keyed { Value key, item; };
 void sort_keyed(Render& r, std::vector<Keyed>& all, bool reverse) {
     size_t log = 1;
     for (size_t n = all.size(); n; n >>= 1) ++log;
     r.step(all.size() * log / 4);
-    auto less = [](const Keyed& a, const Keyed& b) { return compare(a.key, b.key, "<") == -1; };
+    auto less = [&r](const Keyed& a, const Keyed& b) {
+        if (!a.key.is(Kind::list) || !b.key.is(Kind::list)) return r.compare(Op::lt, a.key, b.key);
+        for (uint32_t k = 0; k < a.key.len && k < b.key.len; ++k)
+            if (!equal(a.key.items[k], b.key.items[k])) return r.compare(Op::lt, a.key.items[k], b.key.items[k]);
+        return a.key.len < b.key.len;
+    };
     if (reverse) std::reverse(all.begin(), all.end());
     std::stable_sort(all.begin(), all.end(), less);
     if (reverse) std::reverse(all.begin(), all.end());
@@ -62,13 +65,6 @@ Value items_of(Render& r, const std::vector<Keyed>& all) {
     for (size_t k = 0; k < all.size(); ++k) to[k] = all[k].item;
     return Value::list(to);
 }
-// Undefined has no order; one item alone is never compared.
-void check_order(Render& r, const std::vector<Keyed>& all) {
-    if (all.size() < 2) return;
-    for (const Keyed& k : all)
-        if (k.key.is_undefined()) r.fail_undefined(k.key);
-}
-
 Value sort(Render& r, Value v, const Args& a) {
     const Bound b("do_sort", a, {"reverse", "case_sensitive", "attribute"});
     const bool folds = !b.flag(1, false);
@@ -88,10 +84,9 @@ Value sort(Render& r, Value v, const Args& a) {
     for (const Value& item : r.all(v)) {
         const auto key = r.heap.values(getters.size());
         for (size_t k = 0; k < getters.size(); ++k) key[k] = folds ? folded(r, getters[k](item)) : getters[k](item);
-        all.push_back({key.size() == 1 ? key[0] : Value::list(key), item});
+        all.push_back({Value::list(key), item});
         r.step();
     }
-    check_order(r, all);
     sort_keyed(r, all, b.flag(0, false));
     return items_of(r, all);
 }
@@ -207,7 +202,6 @@ Value groupby(Render& r, Value v, const Args& a) {
     const bool folds = !b.flag(2, false);
     std::vector<Keyed> all;
     for (const Value& item : r.all(v)) all.push_back({folds ? folded(r, get(item)) : get(item), item});
-    check_order(r, all);
     sort_keyed(r, all, false);
     std::vector<Value> groups;
     for (size_t from = 0, to = 0; from < all.size(); from = to) {
@@ -232,7 +226,6 @@ Value dictsort(Render& r, Value v, const Args& a) {
         const Value key = by_value ? e.value : e.key;
         all.push_back({b.flag(0, false) ? key : folded(r, key), r.heap.pair(e.key, e.value)});
     }
-    check_order(r, all);
     sort_keyed(r, all, b.flag(2, false));
     return items_of(r, all);
 }

@@ -18,9 +18,11 @@ FormatSpec parse(Str spec, Value v) {
     FormatSpec f;
     auto is_align = [](char c) { return c == '<' || c == '>' || c == '^' || c == '='; };
     size_t at = 0, first = 0;
+    bool filled = false;
     if (!spec.empty()) unicode::next(spec, first);
     if (first < spec.size() && first > 0 && is_align(spec[first])) {
         f.fill = spec.substr(0, first);
+        filled = true;
         f.align = spec[first];
         at = first + 1;
     } else if (!spec.empty() && is_align(spec[0])) {
@@ -31,10 +33,9 @@ FormatSpec parse(Str spec, Value v) {
     if (at < spec.size() && (spec[at] == '+' || spec[at] == '-' || spec[at] == ' ')) f.sign = spec[at++];
     take('z');
     f.alternate = take('#');
-    if (take('0')) {
-        f.zero = true;
+    if (take('0') && !filled) {
+        f.fill = "0";
         if (!f.align && !v.is_string()) f.align = '=';
-        if (f.fill == " " && (first == 0 || f.align == '=' || v.is_string())) f.fill = "0";
     }
     const int64_t width = number_in(spec, at);
     f.width = width < 0 ? 0 : width;
@@ -147,6 +148,7 @@ void write_text_as(Render& r, Str s, const FormatSpec& f) {
 
 void write_int_as(Render& r, Value v, const FormatSpec& f) {
     if (f.precision >= 0) raise(Error::value, "Precision not allowed in integer format specifier");
+    if (f.grouping && f.type == 'c') raise(Error::value, std::string("Cannot specify '") + f.grouping + "' with 'c'.");
     if (f.type == 'c') {
         if (v.i < 0 || v.i > 0x10ffff) raise(Error::overflow, "%c arg not in range(0x110000)");
         const size_t mark = r.out.size();

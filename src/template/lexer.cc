@@ -1,6 +1,7 @@
 #include "template/lexer.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 
 #include "template/numbers.h"
@@ -14,7 +15,20 @@ bool word_char(uint32_t c) {
     if (c < 0x80) return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
     return unicode::has(unicode::Property::alpha, c) || unicode::has(unicode::Property::numeric, c) || unicode::has(unicode::Property::id_continue, c);
 }
+// ASCII by table: 1 a word's character, 2 a digit, 4 white space.
+constexpr std::array<uint8_t, 128> make_classes() {
+    std::array<uint8_t, 128> t{};
+    for (int c = 0; c < 128; ++c) {
+        const bool digit = c >= '0' && c <= '9', letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+        t[static_cast<size_t>(c)] = static_cast<uint8_t>((digit || letter) | (digit ? 2 : 0) | ((c == ' ' || (c >= 9 && c <= 13) || (c >= 28 && c <= 31)) ? 4 : 0));
+    }
+    return t;
+}
+constexpr std::array<uint8_t, 128> classes = make_classes();
+bool is_class(char c, uint8_t bits) { return static_cast<unsigned char>(c) < 0x80 && (classes[static_cast<unsigned char>(c)] & bits); }
+
 bool identifier(Str s) {
+    if (ascii(s)) return !is_class(s[0], 2);
     size_t at = 0;
     const uint32_t first = unicode::next(s, at);
     if (first != '_' && !unicode::has(unicode::Property::id_start, first)) return false;
@@ -45,8 +59,12 @@ private:
     }
     size_t behind_blanks(size_t from) const {
         while (from < s_.size()) {
+            if (is_class(s_[from], 4)) {
+                ++from;
+                continue;
+            }
             size_t next = from;
-            if (!unicode::space(unicode::next(s_, next))) break;
+            if (static_cast<unsigned char>(s_[from]) < 0x80 || !unicode::space(unicode::next(s_, next))) break;
             from = next;
         }
         return from;
@@ -96,9 +114,9 @@ private:
         kind == '%' ? inside("%}", T::block_end) : inside("}}", T::variable_end);
     }
     void comment(size_t from) {
-        for (size_t i = from; i < s_.size(); ++i) {
-            const size_t end = tag_end(i, "#}", true, true);
-            if (end != Str::npos) return pass(end);
+        if (size_t i = s_.find("#}", from); i != Str::npos) {
+            if (i > from && (s_[i - 1] == '-' || s_[i - 1] == '+')) --i;
+            return pass(tag_end(i, "#}", true, true));
         }
         if (from < s_.size()) fail("Missing end of comment tag");
         pass(s_.size());
@@ -154,8 +172,12 @@ private:
     void name() {
         size_t end = at_;
         while (end < s_.size()) {
+            if (is_class(s_[end], 1)) {
+                ++end;
+                continue;
+            }
             size_t next = end;
-            if (!word_char(unicode::next(s_, next))) break;
+            if (static_cast<unsigned char>(s_[end]) < 0x80 || !word_char(unicode::next(s_, next))) break;
             end = next;
         }
         const Str text = s_.substr(at_, end - at_);
@@ -302,9 +324,9 @@ bool Lexer::operation() {
                                    {"+", T::add}, {"-", T::sub}, {"*", T::mul}, {"/", T::div}, {"%", T::mod}, {"~", T::tilde}, {"(", T::lparen},
                                    {")", T::rparen}, {"[", T::lbracket}, {"]", T::rbracket}, {"{", T::lbrace}, {"}", T::rbrace}, {">", T::gt},
                                    {"<", T::lt}, {"=", T::assign}, {".", T::dot}, {":", T::colon}, {"|", T::pipe}, {",", T::comma}, {";", T::semicolon}};
+    const char c = s_[at_];
     for (const Row& row : rows) {
-        if (!at(row.text)) continue;
-        const char c = row.text[0];
+        if (row.text[0] != c || !at(row.text)) continue;
         if (c == '{' || c == '(' || c == '[') balance_.push_back(c == '{' ? '}' : c == '(' ? ')' : ']');
         if (c == '}' || c == ')' || c == ']') {
             if (balance_.empty()) fail(std::string("unexpected '") + c + "'");
@@ -325,7 +347,9 @@ std::vector<Token> tokenize(Str source, Arena& arena) { return Lexer(source, are
 std::string normalized(Str source) {
     std::string out;
     out.reserve(source.size());
-    for (size_t i = 0; i < source.size(); ++i) {
+    const size_t plain = std::min(source.find('\r'), source.size());
+    out.append(source.substr(0, plain));
+    for (size_t i = plain; i < source.size(); ++i) {
         if (source[i] != '\r') {
             out.push_back(source[i]);
         } else {

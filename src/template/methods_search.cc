@@ -136,7 +136,9 @@ Value partition(Render& r, Value v, const Args& a) {
 }
 Value splitlines(Render& r, Value v, const Args& a) {
     const Bound b("splitlines", a, {"keepends"});
-    return Value::list(split_lines(r, v.str(), b.flag(0, false)));
+    const auto lines = r.heap.values(split_lines(r, v.str(), b.flag(0, false)));
+    for (Value& line : lines) line = like(v, line.str());
+    return Value::list(lines);
 }
 
 Value replace(Render& r, Value v, const Args& a) {

@@ -154,6 +154,7 @@ private:
     Flow exec_autoescape(const AutoescapeStmt&);
     void exec_block(const BlockStmt&);
     void exec_generation(const MacroStmt&);
+    void write_joined(Value);
     void apply_filter_block(const Expr* filter, size_t mark);
     void check_spaces(std::span<NameExpr* const>);
     void do_exports(std::span<const uint16_t>);
@@ -199,6 +200,7 @@ private:
     const Limits limits_;
     uint64_t steps_ = 0;
     uint32_t depth_ = 0;
+    std::string unjoined_;       // a value among the output that is no string: fails when the output is put together
     const char* stack_base_ = nullptr;
     FrameData* frame_ = nullptr;
     std::span<Value> context_;

@@ -65,7 +65,7 @@ def main(words):
         lines = [request(recorded["cases"][row["case"]], recorded["tokens"], recorded["frozen_now"]) for row in rows]
         done = subprocess.run([weir, "template", "--chat-template", data / "templates" / template, "--jsonl"], input="\n".join(lines) + "\n",
                               capture_output=True, text=True, timeout=120)
-        answers = [json.loads(line) for line in done.stdout.splitlines()]
+        answers = [json.loads(line) for line in done.stdout.split("\n")[:-1]]
         if done.returncode != 0 or len(answers) != len(rows):
             print(f"{template}: exit {done.returncode}, {len(answers)} answers for {len(rows)} lines: {done.stderr.strip()[:300]}")
             answers += [{}] * (len(rows) - len(answers))

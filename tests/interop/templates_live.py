@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+"""`weir template` beside transformers and jinja2, live: random templates, and the recorded ones with random conversations.
+
+Runs with a Python that has both (provide.reference_python). Prints its seed; WEIR_SEED=N repeats a run, TEMPLATES_COUNT=N sets how many.
+What weir refuses on purpose (integers beyond 64 bits, bytes) and what prints an address is counted apart.
+"""
+import collections
+import datetime
+import json
+import os
+import pathlib
+import random
+import re
+import subprocess
+import sys
+import tempfile
+
+import templates_random
+import transformers.utils.chat_template_utils as reference
+
+NOW = datetime.datetime(2026, 7, 26, 12, 34, 56)
+REFUSED = re.compile(r"integers beyond 64 bits|not supported|a render may use|complex numbers|writes more than|nests too deep|takes more than|too far")
+
+
+class Frozen(datetime.datetime):
+    @classmethod
+    def now(cls, tz=None):
+        return NOW
+
+
+reference.datetime = Frozen
+
+
+def wanted(source, messages, parameters):
+    try:
+        parameters = json.loads(json.dumps(parameters))
+        return {"text": reference.render_jinja_template(conversations=[json.loads(json.dumps(messages))], chat_template=source, **parameters)[0][0]}
+    except RecursionError:
+        return {"skip": "recursion"}
+    except Exception as why:                                                  # its kind is what is compared
+        return {"error": {"kind": type(why).__name__, "message": str(why)}}
+
+
+def line_for(name, messages, parameters):
+    kwargs = dict(parameters)
+    line = {"template": name, "messages": messages, "now": NOW.isoformat()}
+    for key in ("tools", "documents", "add_generation_prompt", "continue_final_message"):
+        if key in kwargs:
+            line[key] = kwargs.pop(key)
+    return json.dumps({**line, "kwargs": kwargs})
+
+
+def verdict(want, got):
+    if "skip" in want or re.search(r" at 0x|x0 ta ", want.get("text", ""), re.I) or "<object " in want.get("text", ""):
+        return "apart"
+    if "text" in want and any(0xD800 <= ord(c) < 0xE000 for c in want["text"]):
+        return "apart"
+    if "error" in got and REFUSED.search(got["error"]["message"]):
+        return "apart"
+    if "text" in want:
+        return "equal" if got.get("text") == want["text"] else "text"
+    if "error" not in got or got["error"]["kind"] != want["error"]["kind"]:
+        return "kind"
+    return "equal" if want["error"]["kind"] != "TemplateError" or got["error"]["message"] == want["error"]["message"] else "message"
+
+
+def cases(rng, count):
+    """(template source, messages, parameters)"""
+    for _ in range(count):
+        maker = templates_random.Maker(rng)
+        messages, _ = templates_random.conversation(rng)
+        yield templates_random.broken(rng, maker.template()), messages, templates_random.context(rng)
+    folder = pathlib.Path(os.environ.get("WEIR_REFERENCE_DIR", "/nonexistent"), "data/templates")
+    for path in sorted(folder.glob("*.jinja")):
+        source = path.read_text(encoding="utf-8")
+        for _ in range(count // 100):
+            yield source, *templates_random.conversation(rng)
+
+
+def main():
+    seed = int(os.environ.get("WEIR_SEED", random.SystemRandom().randrange(1 << 32)))
+    count = int(os.environ.get("TEMPLATES_COUNT", 4000))
+    print(f"seed {seed}, {count} random templates")
+    rng = random.Random(seed)
+    weir = os.environ["WEIR_BIN"]
+    sources, lines, wants = {}, [], []
+    for source, messages, parameters in cases(rng, count):
+        try:
+            source.encode()
+            sources.setdefault(source or " ", f"t{len(sources)}")
+        except UnicodeEncodeError:
+            continue
+        lines.append(line_for(sources[source or " "], messages, parameters))
+        wants.append((source, wanted(source or " ", messages, parameters), lines[-1]))
+    with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
+        json.dump({"chat_template": [{"name": name, "template": source} for source, name in sources.items()]}, file)
+        file.flush()
+        done = subprocess.run([weir, "template", "--chat-template", file.name, "--jsonl"], input="\n".join(lines) + "\n", capture_output=True, text=True, timeout=600)
+    answers = [json.loads(line) for line in done.stdout.split("\n")[:-1]]
+    if done.returncode or len(answers) != len(lines):
+        print(f"FAILED: exit {done.returncode}, {len(answers)} answers for {len(lines)} lines: {done.stderr[:500]}")
+        return 1
+    counts = collections.Counter()
+    for (source, want, line), got in zip(wants, answers):
+        result = verdict(want, got)
+        counts[result] += 1
+        if result not in ("equal", "apart"):
+            print(f"FAILED {result}\n  template {source!r}\n  wanted {json.dumps(want, ensure_ascii=False)[:600]}\n  got    {json.dumps(got, ensure_ascii=False)[:600]}")
+            if os.environ.get("SHOW_INPUT"):
+                print("  line", line)
+    failed = counts["text"] + counts["kind"] + counts["message"]
+    print(f"{counts['equal']} passed, {failed} failed, {counts['apart']} skipped")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
