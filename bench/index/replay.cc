@@ -1,7 +1,8 @@
 // Replays an operation stream through weir's KV index; prints one line of JSON with the fields of the peer's program.
-//   index_replay --ops FILE --mode order|apply|load|mem [--threads T] [--no-reader] [--bytes-max N]
+//   index_replay --ops FILE --mode order|apply|load|match|mem [--threads T] [--no-reader] [--bytes-max N]
 // order: everything in stream order, each answer checked.  apply: events only, one thread.
 // load: T event threads (ranks dealt out), all events waiting at the start, a reader matching without pause; not checked.
+// match: all events, then the stream's queries again and again, no writer; not checked.
 // mem: resident bytes at the end.
 #include <sys/resource.h>
 #include <unistd.h>
@@ -157,6 +158,24 @@ void load(const Args& args, const Stream& s, kv::KvIndex& index) {
     print_latency(ns);
 }
 
+void match_only(const Stream& s, kv::KvIndex& index) {
+    for (const Op& op : s.ops) if (op.kind != Op::match) apply(index, op, s.dp_size);
+    kv::Matcher matcher(index);
+    std::vector<uint32_t> ns;
+    uint64_t hit = 0;
+    const auto start = Clock::now();
+    for (int round = 0; round < 20; ++round)
+        for (const Op& op : s.ops) {
+            if (op.kind != Op::match) continue;
+            const auto from = Clock::now();
+            for (const auto& o : matcher.match(op.hashes)) hit += o.device;
+            ns.push_back(static_cast<uint32_t>(seconds(from) * 1e9));
+        }
+    std::printf("\"matches\":%zu,\"matches_s\":%.0f,\"overlap_per_match\":%.1f", ns.size(), static_cast<double>(ns.size()) / seconds(start),
+                static_cast<double>(hit) / static_cast<double>(ns.size()));
+    print_latency(ns);
+}
+
 void memory(const Stream& s, uint64_t before, kv::KvIndex& index) {
     for (const Op& op : s.ops) apply(index, op, s.dp_size);
     while (index.tend()) {}
@@ -167,7 +186,7 @@ void memory(const Stream& s, uint64_t before, kv::KvIndex& index) {
 }
 
 int run(const Args& args) {
-    const Stream s = read_stream(args.ops, args.mode == "order" || args.mode == "load");
+    const Stream s = read_stream(args.ops, args.mode != "apply" && args.mode != "mem");
     const uint64_t before = anonymous_rss();
     auto made = kv::KvIndex::make({.bytes_max = args.bytes_max});
     if (!made) return std::fprintf(stderr, "%s\n", made.error()->message.c_str()), 1;
@@ -176,6 +195,7 @@ int run(const Args& args) {
     if (args.mode == "order") order(s, index);
     else if (args.mode == "apply") apply_only(s, index);
     else if (args.mode == "load") load(args, s, index);
+    else if (args.mode == "match") match_only(s, index);
     else if (args.mode == "mem") memory(s, before, index);
     else return std::fprintf(stderr, "unknown mode %s\n", args.mode.c_str()), 2;
     const kv::IndexStats stats = index.stats();

@@ -1,12 +1,20 @@
 #include "kv/group_table.h"
 
+#include <sys/random.h>
+
 #include <new>
 
 #include "base/assert.h"
+#include "base/clock.h"
 
 namespace weir::kv {
 namespace {
-constexpr uint32_t buckets_min = 256, grow_slice = 64, ahead_steps = 4, close_every = 64;
+constexpr uint32_t buckets_min = 256, grow_slice = 64, ahead_steps = 6, close_every = 64;
+}
+
+Digest::Digest() {
+    if (getrandom(key_, sizeof key_, GRND_NONBLOCK) == static_cast<ssize_t>(sizeof key_)) return;
+    for (uint64_t& key : key_) key = mix64(reinterpret_cast<uintptr_t>(&key) ^ system_clock().now());   // early at boot: rather that than wait
 }
 
 GroupTable::GroupTable(Region groups, Region names, uint32_t groups_max, Bytes& bytes, Epochs& epochs, HolderSets& sets)
@@ -86,6 +94,7 @@ uint32_t GroupTable::make(BlockId parent, uint64_t local, uint32_t age) {
     g.in_use = 1;
     g.local[0] = local;
     g.set[0].store(0, std::memory_order_relaxed);
+    g.uniform.store(no_set, std::memory_order_relaxed);
     g.count.store(1, std::memory_order_relaxed);
     g.depth = 0;
     link(*present_, number);

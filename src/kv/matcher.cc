@@ -10,13 +10,10 @@ namespace {
 constexpr auto acquire = std::memory_order_acquire;
 constexpr auto relaxed = std::memory_order_relaxed;
 
+constexpr uint32_t query_ahead = 128;        // blocks
+
 // How many of the first n places agree with what is asked for.
 uint32_t agree(const uint64_t* have, const uint64_t* want, uint32_t n) {
-    if (n == group_blocks) {
-        uint64_t differ = 0;
-        for (uint32_t i = 0; i < group_blocks; ++i) differ |= have[i] ^ want[i];
-        if (differ == 0) return n;
-    }
     uint32_t i = 0;
     while (i < n && have[i] == want[i]) ++i;
     return i;
@@ -43,28 +40,46 @@ void Matcher::walk(std::span<const uint64_t> local) {
     GroupTable& groups = index_.groups_;
     const uint32_t tick = index_.tick_.load(relaxed), n = static_cast<uint32_t>(local.size());
     SetId set = 0;
+    BlockId last = 0;
+    bool hinted = false;                         // `number` is only the newest of those behind `last`
     uint32_t depth = 0, number = groups.find_child(0, local[0]);
     while (number != 0) {
         Group& g = groups.at(number);
         const uint32_t next = g.next.load(acquire), ahead = g.ahead.load(relaxed);
-        if (next) groups.prefetch(next);
-        if (ahead) groups.prefetch(ahead);
+        if (next) groups.prefetch_head(next);
+        if (ahead) groups.prefetch_head(ahead);
+        for (uint32_t line = 0; line < 2; ++line) __builtin_prefetch(local.data() + depth + query_ahead + 8 * line);   // past the end: harmless
         if (g.age.load(relaxed) != tick) g.age.store(tick, relaxed);
-        const uint32_t count = g.count.load(acquire), same = agree(g.local, local.data() + depth, std::min(count, n - depth));
-        for (uint32_t i = 0; i < same; ++i) {
-            if (g.set[i].load(relaxed) == set) continue;
-            const SetId now = g.set[i].load(acquire);
-            if (depth + i == 0) begin(now);
-            else if (!narrow(now, depth + i)) return;
-            set = now;
+        const uint32_t count = g.count.load(acquire);
+        const SetId uniform = g.uniform.load(acquire);
+        uint32_t same = group_blocks;
+        if (uniform != no_set && count == group_blocks && n - depth >= group_blocks && g.digest == groups.digest().of(local.data() + depth)) {
+            if (uniform != set) {
+                if (depth == 0) begin(uniform);
+                else if (!narrow(uniform, depth)) return;
+                set = uniform;
+            }
+        } else {
+            same = agree(g.local, local.data() + depth, std::min(count, n - depth));
+            if (same == 0 && hinted) {
+                hinted = false;
+                number = groups.find_child(last, local[depth]);
+                continue;
+            }
+            for (uint32_t i = 0; i < same; ++i) {
+                if (g.set[i].load(relaxed) == set) continue;
+                const SetId now = g.set[i].load(acquire);
+                if (depth + i == 0) begin(now);
+                else if (!narrow(now, depth + i)) return;
+                set = now;
+            }
         }
         if (active_.empty()) return;
         depth += same;
         if (depth == n || (same == count && count < group_blocks)) break;
-        const BlockId last = number * group_blocks + same - 1;
-        const bool straight = same == group_blocks && next != 0 && groups.at(next).local[0] == local[depth] &&
-                              groups.at(next).parent.load(relaxed) == last;
-        number = straight ? next : groups.find_child(last, local[depth]);
+        last = number * group_blocks + same - 1;
+        hinted = same == group_blocks && next != 0 && groups.at(next).parent.load(relaxed) == last;
+        number = hinted ? next : groups.find_child(last, local[depth]);
     }
     for (const Active& a : active_) count(a, depth);
 }

@@ -35,8 +35,11 @@ BlockId KvIndex::named_in_any_tier(const RankState& r, uint64_t name) const {
 
 void KvIndex::change_set(BlockId block, SetId from, SetId to) {
     Group& g = groups_.of(block);
+    const uint32_t place = block % group_blocks;
     sets_.ref(to);
-    g.set[block % group_blocks].store(to, std::memory_order_release);
+    if (g.uniform.load(std::memory_order_relaxed) != no_set) g.uniform.store(no_set, std::memory_order_relaxed);
+    g.set[place].store(to, std::memory_order_release);
+    if ((place == 0 || place == group_blocks - 1) && to != 0) groups_.settle(g);   // runs change from one end to the other
     if (from == 0) g.live |= bit(block), ++stats_.blocks;
     if (to == 0) g.live &= static_cast<uint16_t>(~bit(block)), --stats_.blocks;
     if (sets_.unref(from)) groups_.retire_set(from);
