@@ -45,7 +45,7 @@ PATTERNS = [
     ("using namespace std", r"\busing\s+namespace\s+std\s*;", None, "spell the names"),
 ]
 # Option fields whose only reader is the loading of options itself.
-FIELDS_OF_CONFIG = {"run.dump_to", "run.compat_defaults"}
+FIELDS_OF_CONFIG = {"run.dump_to", "run.compat_defaults", "hub.home"}
 # Places that exist only where this was written. A machine that clones the repository has none of them.
 ELSEWHERE = [r"(?<![\w./-])/work/(?:main|shared)\b", r"\bbash_jobs\b", r"(?<![\w.])\.\./shared\b"]
 ELSEWHERE_ALLOWED = {".ci/run", "tools/tidy.py", "tools/tidy_test.py"}

@@ -13,6 +13,21 @@ constexpr Schema schemas[] = {
     {"EmbeddingRequest", Api::embeddings, R"({"model":"demo","input":"The quick brown fox"})"},
 };
 
+// Bodies that are not of the inference endpoints, whole.
+struct PlainSchema { Str name, json; };
+constexpr PlainSchema plain_schemas[] = {
+    {"TokenizeRequest",
+     R"({"type":"object","required":["prompt"],"properties":{"model":{"type":"string","nullable":true},"prompt":{"oneOf":[{"type":"string"},)"
+     R"({"type":"array","items":{"type":"string"}}]},"add_special_tokens":{"type":"boolean","nullable":true},"return_token_strs":{"type":"boolean",)"
+     R"("nullable":true}},"example":{"model":"demo","prompt":"Hello!"}})"},
+    {"DetokenizeRequest",
+     R"({"type":"object","required":["tokens"],"properties":{"model":{"type":"string","nullable":true},"tokens":{"type":"array","items":{}},)"
+     R"("skip_special_tokens":{"type":"boolean","nullable":true}},"example":{"model":"demo","tokens":[1,2,3]}})"},
+    {"AddTokenizerRequest",
+     R"({"type":"object","required":["name","source"],"properties":{"name":{"type":"string"},"source":{"type":"string","description":)"
+     R"("A folder, a file, or a Hugging Face id"},"chat_template":{"type":"string","nullable":true}},"example":{"name":"demo","source":"org/model"}})"},
+};
+
 void put_type(const FieldRow& row, JsonWriter& w) {
     w.object();
     switch (row.type) {
@@ -68,24 +83,29 @@ void put_response(const char* code, const char* what, const char* type, JsonWrit
     w.end_object();
 }
 
+const char* parameter_of(const Row& row) { return row.api == Api::models ? "model_id" : "tokenizer_id"; }
+
 void put_operation(const Row& row, JsonWriter& w) {
-    bool post = row.method == Method::post;
-    w.key(post ? "post" : "get").object().member("summary", row.summary);
-    std::string id(post ? "create_" : "get_");
-    w.member("operationId", id + std::string(row.metric_name) + (row.endpoint == Endpoint::model ? "_one" : row.endpoint == Endpoint::liveness ? "ness" : ""));
-    w.key("tags").array().text(post ? "inference" : row.api == Api::models ? "models" : "service").end_array();
-    if (row.endpoint == Endpoint::model)
-        w.key("parameters").array().object().member("name", "model_id").member("in", "path").member("required", true).key("schema").object()
+    bool post = row.method == Method::post, del = row.method == Method::del, one = row.path.ends_with('*');
+    w.key(post ? "post" : del ? "delete" : "get").object().member("summary", row.summary);
+    std::string id(post ? "create_" : del ? "delete_" : "get_");
+    Str ending = one ? "_one" : row.endpoint == Endpoint::liveness ? "ness" : about_tokenizers(row.endpoint) && row.path.rfind('/') == 0 ? "_plain" : "";
+    w.member("operationId", id + std::string(row.metric_name) + std::string(ending));
+    w.key("tags").array().text(about_tokenizers(row.endpoint) ? "tokenizers" : post ? "inference" : row.api == Api::models ? "models" : "service").end_array();
+    if (one)
+        w.key("parameters").array().object().member("name", parameter_of(row)).member("in", "path").member("required", true).key("schema").object()
             .member("type", "string").end_object().end_object().end_array();
     if (!row.schema.empty())
         w.key("requestBody").object().member("required", true).key("content").object().key("application/json").object().key("schema").object()
             .member("$ref", "#/components/schemas/" + std::string(row.schema)).end_object().end_object().end_object().end_object();
     w.key("responses").object();
     bool text = row.api == Api::metrics;
-    put_response("200", post ? "The answer; server-sent events when `stream` is true" : "OK", text ? "text/plain" : "application/json", w);
+    bool streams = post && row.legs;
+    const char* what = streams ? "The answer; server-sent events when `stream` is true" : "OK";
+    put_response(row.endpoint == Endpoint::tokenizer_add ? "202" : "200", what, text ? "text/plain" : "application/json", w);
     if (post) put_response("400", "The request is malformed or a value is out of range", nullptr, w);
-    if (post || row.endpoint == Endpoint::model) put_response("404", "No such model", nullptr, w);
-    if (post || row.api == Api::health) put_response("503", "No worker is ready", nullptr, w);
+    if (row.legs || row.endpoint == Endpoint::model) put_response("404", "No such model", nullptr, w);
+    if (row.legs || row.api == Api::health) put_response("503", "No worker is ready", nullptr, w);
     w.end_object().end_object();
 }
 
@@ -100,14 +120,19 @@ Reply openapi_reply(const Options& options, const Routes& routes) {
     w.key("servers").array().object().member("url", "/").end_object().end_array().key("paths").object();
     for (const Row& row : rows()) {
         std::string path = routes.path_of(row.endpoint);
-        if (path.empty() || row.endpoint == Endpoint::docs || row.endpoint == Endpoint::docs_asset) continue;
-        if (path.ends_with('*')) path.replace(path.size() - 1, 1, "{model_id}");
-        w.key(path).object();
-        put_operation(row, w);
+        bool shown = !path.empty() && row.endpoint != Endpoint::docs && row.endpoint != Endpoint::docs_asset;
+        for (const Row& before : std::span(rows().data(), &row)) shown = shown && routes.path_of(before.endpoint) != path;   // with that one
+        if (!shown) continue;
+        std::string shape = path;
+        if (path.ends_with('*')) shape.replace(path.size() - 1, 1, std::string("{") + parameter_of(row) + "}");
+        w.key(shape).object();
+        for (const Row& same : std::span(&row, rows().data() + rows().size()))
+            if (routes.path_of(same.endpoint) == path) put_operation(same, w);
         w.end_object();
     }
     w.end_object().key("components").object().key("schemas").object();
     for (const Schema& schema : schemas) put_schema(options, schema, w);
+    for (const PlainSchema& schema : plain_schemas) w.key(schema.name).raw(schema.json);
     put_message_schema(w);
     w.end_object().end_object().end_object();
     return reply;

@@ -25,6 +25,16 @@ constexpr Row table[] = {
     {E::liveness, Api::health, M::get, "/liveness", "", 0, "live", "", "Is the process alive", nullptr, nullptr},
     {E::readiness, Api::health, M::get, "/readiness", "", 0, "readiness", "", "May requests be sent here", nullptr, nullptr},
     {E::metrics, Api::metrics, M::get, "/metrics", "metrics", 0, "metrics", "", "Prometheus metrics", nullptr, nullptr},
+    {E::tokenize, Api::none, M::post, "/v1/tokenize", "", 0, "tokenize", "TokenizeRequest", "Token ids of a text", nullptr, nullptr},
+    {E::detokenize, Api::none, M::post, "/v1/detokenize", "", 0, "detokenize", "DetokenizeRequest", "The text of token ids", nullptr, nullptr},
+    {E::tokenize_plain, Api::none, M::post, "/tokenize", "", 0, "tokenize", "TokenizeRequest", "Token ids, as vLLM and SGLang answer", nullptr, nullptr},
+    {E::detokenize_plain, Api::none, M::post, "/detokenize", "", 0, "detokenize", "DetokenizeRequest", "The text, as vLLM and SGLang answer",
+     nullptr, nullptr},
+    {E::tokenizers, Api::admin, M::get, "/v1/tokenizers", "", 0, "tokenizers", "", "List the tokenizers loaded", nullptr, nullptr},
+    {E::tokenizer_add, Api::admin, M::post, "/v1/tokenizers", "", 0, "tokenizers", "AddTokenizerRequest", "Load a tokenizer", nullptr, nullptr},
+    {E::tokenizer, Api::admin, M::get, "/v1/tokenizers/*", "", 0, "tokenizers", "", "Describe one tokenizer; with /status behind it, its state",
+     nullptr, nullptr},
+    {E::tokenizer_remove, Api::admin, M::del, "/v1/tokenizers/*", "", 0, "tokenizers", "", "Remove a tokenizer", nullptr, nullptr},
     {E::openapi, Api::none, M::get, "/openapi.json", "", 0, "openapi", "", "This document", nullptr, nullptr},
     {E::docs, Api::none, M::get, "/docs", "", 0, "docs", "", "This document as a page", nullptr, nullptr},
     {E::docs_asset, Api::none, M::get, "/docs/*", "", 0, "docs", "", "Files of the page", nullptr, nullptr},
@@ -72,19 +82,19 @@ Result<std::shared_ptr<const Routes>> Routes::make(const Options& options, std::
 }
 
 Found Routes::find(Method method, Str path) const {
-    bool post = false, get = false;
+    bool post = false, get = false, del = false;
     for (bool prefix : {false, true}) {   // an exact path wins over a prefix
         for (const Entry& e : entries_) {
             if (e.prefix != prefix) continue;
             if (prefix ? path.size() <= e.path.size() || !path.starts_with(e.path) : path != e.path) continue;
             if (matches(e.row->method, method)) return {Code::ok, e.row, prefix ? path.substr(e.path.size()) : Str{}, {}};
-            (e.row->method == M::post ? post : get) = true;
+            (e.row->method == M::post ? post : e.row->method == M::del ? del : get) = true;
         }
     }
     if (path == "/docs/")   // the page itself; its files are "/docs/*"
         return matches(M::get, method) ? Found{Code::ok, row_at(E::docs_asset), {}, {}} : Found{Code::method_not_allowed, nullptr, {}, "GET,HEAD"};
-    if (!post && !get) return {Code::route_unknown, nullptr, {}, {}};
-    return {Code::method_not_allowed, nullptr, {}, post && get ? "GET,HEAD,POST" : post ? "POST" : "GET,HEAD"};
+    if (!post && !get && !del) return {Code::route_unknown, nullptr, {}, {}};
+    return {Code::method_not_allowed, nullptr, {}, del ? "GET,HEAD,DELETE" : post && get ? "GET,HEAD,POST" : post ? "POST" : "GET,HEAD"};
 }
 
 const Row* Routes::row_at(Endpoint endpoint) const {

@@ -12,7 +12,11 @@
 
 namespace weir::api {
 
-enum class Endpoint : uint8_t { chat, completions, embeddings, models, model, health, live, liveness, readiness, metrics, openapi, docs, docs_asset };
+enum class Endpoint : uint8_t {
+    chat, completions, embeddings, models, model, health, live, liveness, readiness, metrics, openapi, docs, docs_asset,
+    tokenize, detokenize, tokenize_plain, detokenize_plain, tokenizers, tokenizer_add, tokenizer, tokenizer_remove,
+};
+constexpr bool about_tokenizers(Endpoint e) { return e >= Endpoint::tokenize; }
 enum class Method : uint8_t { get, head, post, put, patch, del, options, other };
 Method method_of(Str token);             // as in the request line, case matters
 

@@ -91,6 +91,26 @@ struct LogConfig {
     bool json = false, local_time = false, access = true;
 };
 
+struct TextConfig {
+    std::string model_path;              // folder, file or Hugging Face id; empty: no tokenizer unless one is added
+    std::string tokenizer_path;          // instead of the model's tokenizer
+    std::string chat_template;           // file, instead of the model's template
+    bool autoload_off = false;           // neither is loaded at start
+    bool l0 = false;                     // whole texts are cached
+    uint64_t l0_entries = 10'000, l0_bytes = 256u << 20;
+    bool prefixes = true;                // beginnings of texts are, so that a further turn costs itself alone
+    uint64_t prefix_bytes = 50u << 20;
+    std::string untrusted_special = "special";   // "text": what looks like a special token in a client's text is not one
+};
+
+struct HubConfig {                       // where models named by an id come from; the names and defaults are Python's
+    std::string endpoint = "https://huggingface.co";
+    std::string token, token_file;       // the file counts when `token` is empty
+    std::string home, cache;             // folders; resolved after load, `cache` is the one that counts
+    bool offline = false;                // only the cache is asked
+    std::string revision = "main";       // of --model-path and --tokenizer-path, unless they end in @REVISION
+};
+
 struct MockerConfig {
     std::string host = "127.0.0.1";
     uint16_t port = 8100;                // of the first engine, the next ones follow; 0: each chosen by the kernel
@@ -129,6 +149,8 @@ struct Config {
     ApiConfig api;
     PathsConfig paths;
     LogConfig log;
+    TextConfig text;
+    HubConfig hub;
     MockerConfig mocker;
     RunConfig run;
 };

@@ -1,6 +1,7 @@
 #include "config/load.h"
 
 #include <fcntl.h>
+#include <pwd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -131,6 +132,7 @@ private:
         s.from = std::move(why);
     }
     void finish();
+    void resolve_hub(HubConfig& hub) const;
     void stand_ins();
     void note_missing();
 
@@ -157,12 +159,32 @@ void Loader::finish() {
     for (std::string& header : config.api.request_id_headers)
         for (char& c : header)
             if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    resolve_hub(config.hub);
     std::replace(config.router.policy.begin(), config.router.policy.end(), '-', '_');
     for (const auto& rules : {cross_checks_of_all(), cross_checks(in_.command)})
         for (const CrossCheck& rule : rules)
             if (rule.broken(out_)) error(std::string(rule.message), false);
     stand_ins();
     note_missing();
+}
+
+// The folders as Python's tools find them.
+void Loader::resolve_hub(HubConfig& hub) const {
+    const std::string* user = variable("HOME");
+    const passwd* entry = user ? nullptr : getpwuid(getuid());
+    const std::string home = user ? *user : entry && entry->pw_dir ? entry->pw_dir : "/";
+    auto expand = [&](std::string& path) {
+        if (path == "~" || path.starts_with("~/")) path = home + path.substr(1);
+    };
+    if (hub.home.empty()) {
+        const std::string* cache = variable("XDG_CACHE_HOME");
+        hub.home = (cache ? *cache : home + "/.cache") + "/huggingface";
+    }
+    expand(hub.home);
+    if (hub.cache.empty()) hub.cache = hub.home + "/hub";
+    if (hub.token_file.empty()) hub.token_file = hub.home + "/token";
+    expand(hub.cache);
+    expand(hub.token_file);
 }
 
 void Loader::stand_ins() {

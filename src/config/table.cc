@@ -22,6 +22,7 @@ std::span<const Area> areas() {
         {"resilience", "Retries, breakers, health", resilience_rows()},
         {"api", "API", api_rows()},
         {"text", "Tokenizers, templates, parsers", text_rows()},
+        {"hub", "Model files", hub_rows()},
         {"media", "Media", media_rows()},
         {"history", "History", history_rows()},
         {"mcp", "MCP and plug-ins", mcp_rows()},

@@ -8,6 +8,7 @@
 
 #include "gateway/gateway.h"
 #include "gateway/mock_host.h"
+#include "gateway/tokenizers.h"
 #include "obs/collect.h"
 #include "obs/log.h"
 
@@ -33,6 +34,38 @@ MetricsOptions metrics_options(const Config& config) {
     o.prefix = config.metrics.prefix;
     o.duration_buckets = config.metrics.duration_buckets_s;
     return o;
+}
+
+// HF_TOKEN, else what its file holds.
+std::string hub_token(const HubConfig& config) {
+    if (!config.token.empty()) return config.token;
+    std::ifstream in(config.token_file);
+    std::string token;
+    in >> token;
+    return token;
+}
+
+void collect_text_caches(Metrics& m, const prepare::TextCaches& caches) {
+    auto count = [&](Metric metric, std::initializer_list<std::string_view> labels, const std::atomic<uint64_t>& n) {
+        m.set(metric, labels, static_cast<double>(n.load(std::memory_order_relaxed)));
+    };
+    const auto& c = caches.counts();
+    count(Metric::text_cache_lookups, {"l0", "hit"}, c.l0_hits);
+    count(Metric::text_cache_lookups, {"l0", "miss"}, c.l0_misses);
+    count(Metric::text_cache_lookups, {"l1", "hit"}, c.prefix_hits);
+    count(Metric::text_cache_lookups, {"l1", "miss"}, c.prefix_misses);
+    count(Metric::text_cache_bytes, {"l0"}, c.l0_bytes);
+    count(Metric::text_cache_bytes, {"l1"}, c.prefix_bytes);
+    count(Metric::text_cache_tokens, {"cached"}, c.cached_tokens);
+    count(Metric::text_cache_tokens, {"uncached"}, c.uncached_tokens);
+    if (caches.exact()) {
+        m.set(Metric::text_cache_evictions, {"l0"}, static_cast<double>(caches.exact()->evictions()));
+        collect_budget(m, caches.exact()->budget());
+    }
+    if (caches.prefix()) {
+        m.set(Metric::text_cache_evictions, {"l1"}, static_cast<double>(caches.prefix()->evictions()));
+        collect_budget(m, caches.prefix()->budget());
+    }
 }
 
 void raise_file_limit() {
@@ -76,6 +109,7 @@ Result<std::unique_ptr<Gateway>> Gateway::build(const Config& config) {
         g->states_.push_back(std::make_unique<CoreState>(*core, up, g->metrics_, g->access_.get()));
     }
     TRY_OK(g->open_tls());
+    TRY_OK(g->open_tokenizers());
     TRY_OK(g->open_flow());
     {
         Core::Enter enter(*g->ctl_);
@@ -100,6 +134,29 @@ Result<void> Gateway::open_tls() {
     if (wanted) {
         TRY(tls_client_, TlsClient::load(files));
     }
+    return Nothing{};
+}
+
+// A model on disk is there before anybody is served, or the start fails; one in a hub comes when it comes.
+Result<void> Gateway::open_tokenizers() {
+    const TextConfig& text = config_.text;
+    HubOptions hub;
+    hub.endpoint = config_.hub.endpoint;
+    hub.token = hub_token(config_.hub);
+    hub.cache_dir = config_.hub.cache;
+    hub.offline = config_.hub.offline;
+    prepare::TextCacheOptions caches;
+    if (text.l0) caches.l0_bytes = text.l0_bytes, caches.l0_entries = text.l0_entries;
+    if (text.prefixes) caches.prefix_bytes = text.prefix_bytes;
+    tokenizers_ = std::make_unique<Tokenizers>(std::move(hub), caches, text.untrusted_special == "text");
+    metrics_.on_scrape([this](Metrics& m) { collect_text_caches(m, tokenizers_->caches()); });
+    prepare::ModelSource source{text.model_path, text.tokenizer_path, text.chat_template, config_.hub.revision};
+    std::string name = source.model.empty() ? source.tokenizer : source.model;
+    if (name.empty() || text.autoload_off) return Nothing{};
+    bool local = (source.model.empty() || prepare::is_local(source.model)) && (source.tokenizer.empty() || prepare::is_local(source.tokenizer));
+    if (local) return tokenizers_->load_now(std::move(name), std::move(source));
+    TRY(auto added, tokenizers_->add(std::move(name), std::move(source), true));
+    LOG_INFO(main, "fetching a model's files", {"model", added.entry.name}, {"from", config_.hub.endpoint});
     return Nothing{};
 }
 
@@ -128,6 +185,7 @@ Result<void> Gateway::open_flow() {
     if (!row) return Failure(Code::not_supported, "not supported yet: policy " + config_.router.policy);
     flow_ = std::make_unique<Flow>(std::move(o), routes, row->make({row->name}), row->name.data(), metrics_, draining_);
     for (auto& state : states_) flow_->add_core(state.get());
+    flow_->use(tokenizers_.get());
     metrics_.on_scrape([this](Metrics& m) {
         collect_process(m);
         collect_budget(m, bodies_);

@@ -1,8 +1,10 @@
 // What one data core holds for its requests. Made before the core runs; afterwards only the core's thread touches it, except the atomics.
 #pragma once
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "fleet/fleet.h"
 #include "net/resolver.h"
@@ -10,6 +12,7 @@
 #include "obs/access_log.h"
 #include "obs/request_metrics.h"
 #include "route/place.h"
+#include "tokenizer/tokenizer.h"
 
 namespace weir {
 
@@ -35,6 +38,16 @@ struct CoreState {
     Series exceptions, connect_ok, connect_failed;
     FleetViewRef fleet = std::make_shared<FleetView>();   // swapped between turns
     route::Scratch scratch;
+    // Working memory for encoding with that tokenizer; of the few used last, it stays.
+    std::shared_ptr<EncodeScratch> scratch_of(const TokenizerRef& tokenizer) {
+        auto at = std::ranges::find(encoders_, tokenizer, &Encoder::tokenizer);
+        if (at == encoders_.end()) {
+            if (encoders_.size() == encoders_max) encoders_.pop_back();
+            at = encoders_.insert(encoders_.end(), {tokenizer, tokenizer->scratch()});
+        }
+        std::rotate(encoders_.begin(), at, at + 1);
+        return encoders_.front().scratch;
+    }
     std::string lines;                            // header fields of the answer being begun; never across co_await
     std::atomic<uint32_t> active{0};              // requests under way; written here, read by anyone
     std::atomic<uint32_t> booked{0};              // ... that were given to a worker
@@ -45,6 +58,9 @@ private:
         here.cells.observe(here.tick, ns);
         if (ns > Core::long_turn_ns) here.cells.add(here.stalls);
     }
+    struct Encoder { TokenizerRef tokenizer; std::shared_ptr<EncodeScratch> scratch; };
+    static constexpr size_t encoders_max = 4;
+    std::vector<Encoder> encoders_;
     Series tick, stalls;
 };
 

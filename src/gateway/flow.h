@@ -15,6 +15,8 @@
 
 namespace weir {
 
+class Tokenizers;
+
 struct FlowOptions {
     api::Options api;
     std::vector<std::string> request_id_headers;          // lower case, first match wins
@@ -32,6 +34,7 @@ public:
         : options_(std::move(options)), routes_(std::move(routes)), policy_(std::move(policy)), policy_name_(policy_name),
           metrics_(metrics), draining_(draining), relay_rules_{options_.sse_keepalive_ms, options_.idle_ms} {}
     void add_core(CoreState* state) { cores_.push_back(state); }   // in core order, before requests come
+    void use(Tokenizers* tokenizers) { tokenizers_ = tokenizers; } // before requests come; null: the routes about them are not there
 
     Task<void> serve(HttpExchange& http) override;
     void refuse(int status, std::string_view why, std::string& lines, std::string& body) override;
@@ -44,6 +47,10 @@ private:
     Task<Result<void>> begin(HttpExchange&, RequestScope&, CoreState&, Streaming&);
     Task<void> stream_events(HttpExchange&, RequestScope&, CoreState&, Streaming&);
     const api::Row* classify(HttpExchange&, RequestScope&, CoreState&);
+    Task<void> text_answer(HttpExchange&, RequestScope&, CoreState&, const api::Row&, std::string rest);
+    Task<Result<api::Reply>> tokenize(CoreState&, std::string_view body, bool plain);
+    Task<Result<api::Reply>> detokenize(std::string_view body, bool plain);
+    Result<api::Reply> tokenizer_list(const api::Row&, std::string_view body, std::string_view rest);
     Task<void> own_answer(HttpExchange&, RequestScope&, CoreState&);
     void reply(HttpExchange&, RequestScope&, const api::Reply&, std::string_view extra_lines = {});
     void fail(HttpExchange&, RequestScope&, const Failure&);
@@ -60,6 +67,7 @@ private:
     Metrics& metrics_;
     const std::atomic<bool>& draining_;
     std::vector<CoreState*> cores_;
+    Tokenizers* tokenizers_ = nullptr;
     dispatch::RelayRules relay_rules_;
 };
 

@@ -108,6 +108,8 @@ void Flow::refuse(int status, std::string_view why, std::string& lines, std::str
 Task<void> Flow::own_answer(HttpExchange& http, RequestScope& scope, CoreState& here) {
     std::string method(http.head().method), path(http.head().path), extra;
     api::Found found = routes_->find(api::method_of(method), path);
+    if (found.row && api::about_tokenizers(found.row->endpoint) && !tokenizers_) found = {Code::route_unknown, nullptr, {}, {}};
+    if (found.row && api::about_tokenizers(found.row->endpoint)) co_return co_await text_answer(http, scope, here, *found.row, std::string(found.rest));
     if (!http.body_complete()) {   // a small body nobody asked for is taken, so that the connection can go on; a large one ends it
         auto taken = co_await http.read_body(limits::read_chunk);
         if (!taken && taken.error()->code == Code::cancelled) co_return fail(http, scope, taken.error());

@@ -17,6 +17,7 @@
 
 namespace weir {
 
+class Tokenizers; // gateway/tokenizers.h
 class MockHost;   // gateway/mock_host.h: simulated engines in this process
 
 class Gateway {
@@ -31,6 +32,7 @@ public:
 private:
     explicit Gateway(const Config&);
     Result<void> open_tls();
+    Result<void> open_tokenizers();
     Result<void> open_flow();
     Result<void> open_listeners();
     Result<void> open_workers();
@@ -57,6 +59,7 @@ private:
     std::vector<Core*> data_;
     Core* ctl_ = nullptr;
     std::vector<std::unique_ptr<CoreState>> states_;
+    std::unique_ptr<Tokenizers> tokenizers_;
     std::unique_ptr<Flow> flow_;
     std::unique_ptr<MetricsService> metrics_service_;
     std::unique_ptr<Resolver> ctl_resolver_;

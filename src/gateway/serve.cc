@@ -7,6 +7,7 @@
 
 #include "gateway/gateway.h"
 #include "gateway/mock_host.h"
+#include "gateway/tokenizers.h"
 #include "obs/log.h"
 #include "obs/progress.h"
 

@@ -202,7 +202,7 @@ Result<ModelFiles> read_model_files(const std::string& path) {
     TRY_OK(read_json(inside, "tokenizer_config.json", [&](auto& text) { return hub::read_tokenizer_config(text, out, lists_added_tokens); }));
     // Written by old versions only; what tokenizer_config.json lists itself is newer.
     if (!lists_added_tokens) TRY_OK(read_json(inside, "special_tokens_map.json", [&](auto& text) { return hub::read_special_tokens_map(text, out); }));
-    TRY_OK(read_json(inside, "chat_template.json", [&](auto& text) { return hub::read_template_json(text, out); }));
+    if (out.templates.empty()) TRY_OK(read_json(inside, "chat_template.json", [&](auto& text) { return hub::read_template_json(text, out); }));
     TRY_OK(read_jinja_files(inside, out));
     return out;
 }

@@ -15,8 +15,8 @@ struct ModelFiles {
     std::string path;                          // as given: a folder, or one file
     std::string folder;                        // where the other files are; empty for a GGUF file, which carries everything itself
     std::string tokenizer;                     // path of the vocabulary file, for load_tokenizer
-    // "default", "tool_use" ...; chat_template.jinja and additional_chat_templates/*.jinja, else chat_template.json,
-    // else what tokenizer_config.json holds. In the order of the file.
+    // "default", "tool_use" ...; chat_template.jinja and additional_chat_templates/*.jinja, else what tokenizer_config.json
+    // holds, else chat_template.json. In the order of the file.
     std::vector<std::pair<std::string, std::string>> templates;
     std::string template_file;                 // which of these it was
     std::string bos, eos, pad, unk;            // texts; empty: the model has none

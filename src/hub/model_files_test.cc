@@ -62,10 +62,10 @@ TEST_F(Folder, OldFoldersNameTheirTokensInTheMap) {
 }
 
 TEST_F(Folder, TemplateFilesBeatTheConfig) {
-    dir.write("tokenizer_config.json", R"({"chat_template":[{"name":"default","template":"A"},{"name":"tool_use","template":"B"}]})");
-    EXPECT_EQ(read().templates, (Templates{{"default", "A"}, {"tool_use", "B"}}));
     dir.write("chat_template.json", R"({"chat_template":"C"})");
     EXPECT_EQ(read().templates, (Templates{{"default", "C"}}));
+    dir.write("tokenizer_config.json", R"({"chat_template":[{"name":"default","template":"A"},{"name":"tool_use","template":"B"}]})");
+    EXPECT_EQ(read().templates, (Templates{{"default", "A"}, {"tool_use", "B"}}));
     dir.write("chat_template.jinja", "D\n");
     EXPECT_EQ(read().templates, (Templates{{"default", "D\n"}}));
     dir.write("additional_chat_templates/tool_use.jinja", "E");

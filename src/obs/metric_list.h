@@ -90,7 +90,15 @@
       "Wait before an attempt after the first") \
     M(log_dropped, level, one, none, "sink", "smg_log_dropped_lines", \
       "Log lines dropped because the writer fell behind; only grows") \
+    M(text_cache_lookups, reading, one, none, "layer,result", "smg_tokenizer_cache_lookups_total", \
+      "Texts looked up in the tokenizer caches; l0 knows whole texts, l1 beginnings of texts") \
+    M(text_cache_bytes, reading, one, none, "layer", "smg_tokenizer_cache_reused_bytes_total", \
+      "Bytes of text whose tokens came out of a cache") \
+    M(text_cache_evictions, reading, one, none, "layer", "smg_tokenizer_cache_evictions_total", \
+      "Entries of the tokenizer caches that made room") \
     /* ---- weir's own ---- */ \
+    M(text_cache_tokens, reading, one, none, "source", "weir_tokenizer_tokens_total", \
+      "Tokens of texts given to the gateway's tokenizers: out of a cache, or encoded") \
     M(overhead_seconds, histogram, ns, overhead_s, "plan", "weir_gateway_overhead_seconds", \
       "Time of a request spent inside the gateway: its duration less the waits for the client and the worker") \
     M(core_tick_seconds, histogram, ns, tick_s, "core", "weir_core_tick_seconds", \

@@ -21,7 +21,7 @@ BINARY = os.environ.get("WEIR_BIN") or str(ROOT / "build/release/weir")
 START_SECONDS_MAX = 30
 STOP_SECONDS_MAX = 20
 # The environment of a caller must not reach into the tests: weir reads its options from there too.
-QUIET_ENV = {k: v for k, v in os.environ.items() if not k.startswith(("DYN_", "SMG_", "WEIR_")) and k not in ("http_proxy", "https_proxy")}
+QUIET_ENV = {k: v for k, v in os.environ.items() if not k.startswith(("DYN_", "SMG_", "WEIR_", "HF_", "HUGGING", "TRANSFORMERS_")) and k not in ("http_proxy", "https_proxy")}
 
 
 def wait_until(probe, seconds_max=10.0, what="the condition"):

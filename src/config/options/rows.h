@@ -20,6 +20,7 @@ WEIR_AREA_ROWS(admission);
 WEIR_AREA_ROWS(resilience);
 WEIR_AREA_ROWS(api);
 WEIR_AREA_ROWS(text);
+WEIR_AREA_ROWS(hub);
 WEIR_AREA_ROWS(media);
 WEIR_AREA_ROWS(history);
 WEIR_AREA_ROWS(mcp);

@@ -2,14 +2,20 @@
 
 namespace weir::config {
 namespace {
-constexpr Str tok = "tokenization", l0 = "the exact tokenizer cache", l1 = "the prefix tokenizer cache", parsers = "parsers",
-              cache = "the tokenizer cache";
+constexpr Str tok = "tokenization", parsers = "parsers", cache = "the tokenizer cache";
 constexpr Row table[] = {
-    later("text.model_path", text(), "", tok, "Model whose tokenizer is used.").la("--model-path --model"),
-    later("text.tokenizer_path", text(), "", tok, "Tokenizer, if not the model's.").la("--tokenizer-path"),
-    later("text.chat_template", file(), "", "chat templates", "Chat template, if not the model's.").la("--chat-template"),
-    later("text.autoload_off", flag(), "false", tok, "Load no tokenizer until asked to.")
-        .la("--disable-tokenizer-autoload").off_at("true"),
+    row("text.model_path", WEIR_FIELD(text.model_path), text(), "",
+        "Model whose tokenizer and template are used: a folder, a file, or a Hugging Face id, if need be with @REVISION.")
+        .la("--model-path --model"),
+    row("text.tokenizer_path", WEIR_FIELD(text.tokenizer_path), text(), "", "Tokenizer, if not the model's; named as a model is.")
+        .both("--tokenizer-path"),
+    row("text.chat_template", WEIR_FIELD(text.chat_template), file(), "", "File with the chat template, if not the model's.")
+        .both("--chat-template"),
+    row("text.autoload_off", WEIR_FIELD(text.autoload_off), flag(), "false", "Load no tokenizer at start; POST /v1/tokenizers adds one.")
+        .la("--disable-tokenizer-autoload"),
+    row("text.untrusted_special", WEIR_FIELD(text.untrusted_special), choice("special text"), "special",
+        "What a special token's spelling in a client's text becomes: the token, or plain text.")
+        .both("--untrusted-special-tokens"),
     later("text.tokenizer", choice("| default fastokens basetenkenizer"), "default", "tokenizer implementation",
           "Which tokenizer implementation.")
         .fe("--tokenizer", "DYN_TOKENIZER"),
@@ -17,14 +23,16 @@ constexpr Row table[] = {
         .fe("--tokenizer-fallback", "DYN_TOKENIZER_FALLBACK"),
     later("text.trust_remote_code", flag(), "false", tok, "Allow tokenizers that bring code.")
         .fe("--trust-remote-code", "DYN_TRUST_REMOTE_CODE"),
-    later("text.cache", flag(), "true", cache, "Cache tokenized prefixes.").fe("", "DYN_TOKENIZER_CACHE"),
-    later("text.cache_bytes", size(), "", cache, "Its size, bytes.").fe("", "DYN_TOKENIZER_CACHE_BYTES"),
     later("text.cache_extend", flag(), "true", cache, "Extend cached prefixes.").fe("", "DYN_TOKENIZER_CACHE_EXTEND"),
-    later("text.l0", flag(), "false", l0, "Cache whole texts.").la("--tokenizer-cache-enable-l0"),
-    later("text.l0_entries", integer(1), "10000", l0, "Texts at most.").la("--tokenizer-cache-l0-max-entries"),
-    later("text.l0_bytes", size(), "268435456", l0, "Memory at most, bytes.").la("--tokenizer-cache-l0-max-memory"),
-    later("text.l1", flag(), "false", l1, "Cache beginnings of texts.").la("--tokenizer-cache-enable-l1"),
-    later("text.l1_bytes", size(), "52428800", l1, "Memory at most, bytes.").la("--tokenizer-cache-l1-max-memory"),
+    row("text.l0", WEIR_FIELD(text.l0), flag(), "false", "Cache the ids of whole texts.").la("--tokenizer-cache-enable-l0"),
+    row("text.l0_entries", WEIR_FIELD(text.l0_entries), integer(1), "10000", "Texts in that cache at most.").la("--tokenizer-cache-l0-max-entries"),
+    row("text.l0_bytes", WEIR_FIELD(text.l0_bytes), size(), "268435456", "Memory of that cache at most, bytes.")
+        .la("--tokenizer-cache-l0-max-memory"),
+    row("text.prefixes", WEIR_FIELD(text.prefixes), flag(), "true",
+        "Cache the ids of beginnings of texts: of a conversation that grows, only the new turn is encoded. SMG leaves it off.")
+        .fe("", "DYN_TOKENIZER_CACHE").la("--tokenizer-cache-enable-l1"),
+    row("text.prefix_bytes", WEIR_FIELD(text.prefix_bytes), size(), "52428800", "Memory of that cache at most, bytes.")
+        .fe("", "DYN_TOKENIZER_CACHE_BYTES").la("--tokenizer-cache-l1-max-memory"),
     later("text.reasoning_parser", text(), "", parsers, "How reasoning is found in a model's output.").la("--reasoning-parser"),
     later("text.tool_parser", text(), "", parsers, "How tool calls are found.").la("--tool-call-parser"),
     later("text.parser_family", choice("| legacy symphony"), "legacy", "parser family", "Which family of parsers.")
@@ -39,6 +47,22 @@ constexpr Row table[] = {
     later("text.backend", choice("sglang vllm | trtllm openai anthropic gemini tokenspeed"), "", "engine",
           "The workers' engine; none: any with the OpenAI API.").la("--backend --runtime").off_at("sglang vllm"),
     later("text.zmq_engines", integer(1), "1", "engines over ZeroMQ", "Engines of one ipc:// worker.").la("--zmq-engine-count"),
+};
+
+constexpr Row hub_table[] = {
+    row("hub.endpoint", WEIR_FIELD(hub.endpoint), text(), "https://huggingface.co", "Where models named by an id are fetched from.")
+        .fe("", "HF_ENDPOINT").la("", "HF_ENDPOINT"),
+    row("hub.token", WEIR_FIELD(hub.token), secret(), "", "Shown to it, for private and gated models.")
+        .fe("", "HF_TOKEN HUGGING_FACE_HUB_TOKEN").la("", "HF_TOKEN HUGGING_FACE_HUB_TOKEN"),
+    row("hub.token_file", WEIR_FIELD(hub.token_file), file(), "", "File with that token; none: `token` in hub.home.")
+        .fe("", "HF_TOKEN_PATH").la("", "HF_TOKEN_PATH"),
+    row("hub.home", WEIR_FIELD(hub.home), file(), "", "Folder of Hugging Face's tools; none: huggingface in the user's cache folder.")
+        .fe("", "HF_HOME").la("", "HF_HOME"),
+    row("hub.cache", WEIR_FIELD(hub.cache), file(), "", "Cache of model files, shared with Python; none: `hub` in hub.home.")
+        .fe("", "HF_HUB_CACHE HUGGINGFACE_HUB_CACHE").la("", "HF_HUB_CACHE HUGGINGFACE_HUB_CACHE"),
+    row("hub.offline", WEIR_FIELD(hub.offline), flag(), "false", "Fetch nothing; use what is in the cache.")
+        .fe("", "HF_HUB_OFFLINE TRANSFORMERS_OFFLINE").la("", "HF_HUB_OFFLINE TRANSFORMERS_OFFLINE"),
+    row("hub.revision", WEIR_FIELD(hub.revision), text(), "main", "Branch, tag or commit of models named by an id.").both("--model-revision"),
 };
 
 constexpr Str mm = "media preprocessing", rdma = "pixels over RDMA";
@@ -65,6 +89,7 @@ constexpr Row media_table[] = {
 };
 }  // namespace
 std::span<const Row> text_rows() { return table; }
+std::span<const Row> hub_rows() { return hub_table; }
 std::span<const Row> media_rows() { return media_table; }
 
 }  // namespace weir::config
