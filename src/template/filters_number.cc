@@ -125,8 +125,9 @@ Value filesizeformat(Render& r, Value v, const Args& a) {
     double unit = base * base;
     size_t k = 0;
     while (k < 7 && *bytes >= unit) ++k, unit *= base;
+    const Str prefixes = binary ? "KMGTPEZY" : "kMGTPEZY";
     char text[400];
-    const int n = std::snprintf(text, sizeof text, "%.1f %c%sB", base * *bytes / unit, (binary ? "KMGTPEZY" : "kMGTPEZY")[k], binary ? "i" : "");
+    const int n = std::snprintf(text, sizeof text, "%.1f %c%sB", base * *bytes / unit, prefixes[k], binary ? "i" : "");
     return Value::string(r.heap.copy({text, static_cast<size_t>(n)}));
 }
 

@@ -96,8 +96,9 @@ std::string grouped(std::string digits, const FormatSpec& f, size_t every, size_
 }
 
 std::string based(uint64_t n, unsigned base, bool upper) {
+    const Str digits = upper ? "0123456789ABCDEF" : "0123456789abcdef";
     std::string s;
-    do s.insert(s.begin(), (upper ? "0123456789ABCDEF" : "0123456789abcdef")[n % base]);
+    do s.insert(s.begin(), digits[n % base]);
     while (n /= base);
     return s;
 }

@@ -73,6 +73,7 @@ public:
     Out(const Out&) = delete;
     Out& operator=(const Out&) = delete;
     void write(Str s) {
+        if (s.empty()) return;
         if (s.size() > cap_ - size_) grow(s.size());
         std::memcpy(data_ + size_, s.data(), s.size());
         if (heap_.origins) note(s);

@@ -4,6 +4,10 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "template/lexer.cc"
+#include "template/parse_expr.cc"
+#include "template/parse_stmt.cc"
+
 #include "template/chat_template.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

@@ -3,6 +3,8 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "template/json_value.cc"
+
 #include "template/chat_template.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

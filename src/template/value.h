@@ -85,7 +85,7 @@ private:
     }
     static Value text_of(Kind k, Str text) {
         Value v = of(k, 0);
-        v.s = text.data();
+        v.s = text.data() ? text.data() : "";
         v.len = static_cast<uint32_t>(text.size());
         return v;
     }
