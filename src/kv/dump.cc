@@ -72,14 +72,14 @@ void KvIndex::dump_group(const RankState& r, uint32_t number, Tier tier, DumpPar
             bool held = true;
             if (up) run.parent = name_in_any_tier(r, up, held);
             for (; up != 0 && !held; up = before(up)) {
-                run.scaffold.push_back({stand_in(up), groups_.of(up).local[up % group_blocks]});
+                run.scaffold.push_back({stand_in(up), groups_.places_of(up).local[up % group_blocks]});
                 const BlockId above = before(up);
                 run.scaffold_has_parent = above != 0;
                 if (above) run.scaffold_parent = name_in_any_tier(r, above, held);
             }
             std::reverse(run.scaffold.begin(), run.scaffold.end());
         }
-        out.runs.back().blocks.push_back({name_of(holder, block), g.local[i]});
+        out.runs.back().blocks.push_back({name_of(holder, block), groups_.places(number).local[i]});
     }
 }
 

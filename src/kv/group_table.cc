@@ -17,8 +17,8 @@ Digest::Digest() {
     for (uint64_t& key : key_) key = mix64(reinterpret_cast<uintptr_t>(&key) ^ system_clock().now());   // early at boot: rather that than wait
 }
 
-GroupTable::GroupTable(Region groups, Region names, uint32_t groups_max, Bytes& bytes, Epochs& epochs, HolderSets& sets)
-    : memory_(std::move(groups)), name_memory_(std::move(names)), groups_(memory_.as<Group>()), names_(name_memory_.as<uint64_t>()),
+GroupTable::GroupTable(Region groups, Region places, uint32_t groups_max, Bytes& bytes, Epochs& epochs, HolderSets& sets)
+    : memory_(std::move(groups)), place_memory_(std::move(places)), groups_(memory_.as<Group>()), places_(place_memory_.as<Places>()),
       bytes_(bytes), epochs_(epochs), sets_(sets), present_(make_buckets(buckets_min, 0)), groups_max_(groups_max) {
     bytes_.take(buckets_min * sizeof(uint32_t));
     buckets_.store(present_.get(), std::memory_order_release);
@@ -42,7 +42,7 @@ uint32_t GroupTable::find_child(BlockId parent, uint64_t local) const {
     uint32_t g = b->heads[hash(parent, local) & b->mask].load(std::memory_order_acquire);
     while (g != 0) {
         const Group& group = groups_[g];
-        if (group.local[0] == local && group.parent.load(std::memory_order_relaxed) == parent) return g;
+        if (group.first == local && group.parent.load(std::memory_order_relaxed) == parent) return g;
         g = group.chain[b->link].load(std::memory_order_acquire);
     }
     return 0;
@@ -50,14 +50,14 @@ uint32_t GroupTable::find_child(BlockId parent, uint64_t local) const {
 
 void GroupTable::link(Buckets& b, uint32_t group) {
     Group& g = groups_[group];
-    std::atomic<uint32_t>& head = b.heads[hash(g.parent.load(std::memory_order_relaxed), g.local[0]) & b.mask];
+    std::atomic<uint32_t>& head = b.heads[hash(g.parent.load(std::memory_order_relaxed), g.first) & b.mask];
     g.chain[b.link].store(head.load(std::memory_order_relaxed), std::memory_order_relaxed);
     head.store(group, std::memory_order_release);
 }
 
 void GroupTable::unlink(Buckets& b, uint32_t group) {
     Group& g = groups_[group];
-    std::atomic<uint32_t>* at = &b.heads[hash(g.parent.load(std::memory_order_relaxed), g.local[0]) & b.mask];
+    std::atomic<uint32_t>* at = &b.heads[hash(g.parent.load(std::memory_order_relaxed), g.first) & b.mask];
     for (uint32_t here; (here = at->load(std::memory_order_relaxed)) != group;) {
         ASSERT(here != 0);
         at = &groups_[here].chain[b.link];
@@ -81,9 +81,8 @@ uint32_t GroupTable::make(BlockId parent, uint64_t local, uint32_t age) {
     }
     const uint32_t coming = free_.empty() ? high_ : free_.back();        // the one after: cold memory, needed 16 blocks from now
     if (coming < groups_max_) {
-        prefetch(coming);
-        __builtin_prefetch(&names_[size_t{coming} * group_blocks], 1);
-        __builtin_prefetch(&names_[size_t{coming} * group_blocks + 8], 1);
+        __builtin_prefetch(&groups_[coming], 1);
+        for (size_t at = 0; at < sizeof(Places); at += 64) __builtin_prefetch(reinterpret_cast<char*>(&places_[coming]) + at, 1);
     }
     Group& g = groups_[number];
     g.parent.store(parent, std::memory_order_relaxed);
@@ -92,8 +91,8 @@ uint32_t GroupTable::make(BlockId parent, uint64_t local, uint32_t age) {
     g.age.store(age, std::memory_order_relaxed);
     g.kids = g.live = g.named = 0;
     g.in_use = 1;
-    g.local[0] = local;
-    g.set[0].store(0, std::memory_order_relaxed);
+    g.first = places_[number].local[0] = local;
+    places_[number].set[0].store(0, std::memory_order_relaxed);
     g.uniform.store(no_set, std::memory_order_relaxed);
     g.count.store(1, std::memory_order_relaxed);
     g.depth = 0;

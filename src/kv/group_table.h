@@ -7,35 +7,11 @@
 #include <vector>
 
 #include "kv/epochs.h"
+#include "kv/group.h"
 #include "kv/holder_sets.h"
 #include "kv/region.h"
 
 namespace weir::kv {
-
-inline constexpr uint32_t group_blocks = 16;
-using BlockId = uint32_t;                  // group * 16 + place; 0 = none (group 0 is never used)
-
-// A group is a run: its blocks follow each other. Places are filled in order and never change their local hash while the group lives,
-// so a reader that saw `count` may read what is below it. A block without holders stays as a place on the way to others.
-// For a full group whose places have one set, its first cache line says all that a lookup needs.
-struct alignas(256) Group {
-    std::atomic<uint32_t> chain[2];        // next group in the bucket, for the present and the coming bucket array
-    std::atomic<BlockId> parent;           // the block before place 0; 0 = none, the group starts a sequence
-    std::atomic<uint32_t> next;            // hint: the newest group behind place 15
-    std::atomic<uint32_t> ahead;           // hint: a group some steps further down, worth a prefetch
-    std::atomic<uint32_t> age;             // tick of the last use
-    std::atomic<uint32_t> count;           // places in use
-    std::atomic<SetId> uniform;            // the set of all 16 places, if they are known to agree; else no_set
-    uint64_t digest;                       // of local[], once count is 16
-    uint32_t depth;                        // blocks before place 0.                         From here to local: the writer's
-    uint32_t kids;                         // groups whose parent is in this one
-    uint16_t live, named;                  // places with holders (bits); places whose name is in the name table (bits)
-    uint32_t in_use;                       // 1: linked
-    uint32_t spare[2];
-    uint64_t local[group_blocks];
-    std::atomic<SetId> set[group_blocks];
-};
-static_assert(sizeof(Group) == 256 && offsetof(Group, local) == 64);
 
 // 64 bits for 16 local hashes: sums of 128-bit products under keys of this process (NH), so nobody can aim at a collision; by chance it
 // is as rare as one of the local hashes themselves.
@@ -55,39 +31,39 @@ private:
 // Writer: one at a time. Readers: at, find_child, inside an epoch.
 class GroupTable {
 public:
-    GroupTable(Region groups, Region names, uint32_t groups_max, Bytes& bytes, Epochs& epochs, HolderSets& sets);
-    static constexpr size_t group_bytes = sizeof(Group) + group_blocks * sizeof(uint64_t);
+    GroupTable(Region groups, Region places, uint32_t groups_max, Bytes& bytes, Epochs& epochs, HolderSets& sets);
+    static constexpr size_t group_bytes = sizeof(Group) + sizeof(Places);
 
     Group& at(uint32_t group) const { return groups_[group]; }
     Group& of(BlockId block) const { return groups_[block / group_blocks]; }
-    SetId set_of(BlockId block) const { return of(block).set[block % group_blocks].load(std::memory_order_relaxed); }
-    uint64_t& name(BlockId block) const { return names_[block]; }
-    const uint64_t* names() const { return names_; }
+    Places& places(uint32_t group) const { return places_[group]; }
+    Places& places_of(BlockId block) const { return places_[block / group_blocks]; }
+    SetId set_of(BlockId block) const { return places_of(block).set[block % group_blocks].load(std::memory_order_relaxed); }
+    uint64_t& name(BlockId block) const { return places_of(block).name[block % group_blocks]; }
     const Digest& digest() const { return digest_; }
     uint32_t find_child(BlockId parent, uint64_t local) const;       // 0 = none
     void prefetch_head(uint32_t group) const { __builtin_prefetch(&groups_[group]); }
-    void prefetch(uint32_t group) const {
-        const char* p = reinterpret_cast<const char*>(&groups_[group]);
-        for (int line = 0; line < 4; ++line) __builtin_prefetch(p + 64 * line);
-    }
     void prefetch_bucket(const Group& g) const {                     // for an unlink soon
         const Buckets* b = present_.get();
-        __builtin_prefetch(&b->heads[hash(g.parent.load(std::memory_order_relaxed), g.local[0]) & b->mask]);
+        __builtin_prefetch(&b->heads[hash(g.parent.load(std::memory_order_relaxed), g.first) & b->mask]);
     }
 
     uint32_t make(BlockId parent, uint64_t local, uint32_t age);     // place 0 set up, linked; 0 = no room
-    void append(Group& g, uint64_t local) {                          // count < 16
+    void append(uint32_t group, uint64_t local) {                    // count < 16
+        Group& g = groups_[group];
+        Places& p = places_[group];
         const uint32_t n = g.count.load(std::memory_order_relaxed);
-        g.local[n] = local;
-        g.set[n].store(0, std::memory_order_relaxed);
-        if (n + 1 == group_blocks) g.digest = digest_.of(g.local);
+        p.local[n] = local;
+        p.set[n].store(0, std::memory_order_relaxed);
+        if (n + 1 == group_blocks) g.digest = digest_.of(p.local);
         g.count.store(n + 1, std::memory_order_release);
     }
-    void settle(Group& g) {                                          // do all places agree by now?
-        const SetId set = g.set[0].load(std::memory_order_relaxed);
-        SetId differ = g.count.load(std::memory_order_relaxed) ^ group_blocks;
-        for (uint32_t i = 1; i < group_blocks; ++i) differ |= g.set[i].load(std::memory_order_relaxed) ^ set;
-        if (differ == 0) g.uniform.store(set, std::memory_order_release);
+    void settle(uint32_t group) {                                    // do all places agree by now?
+        const Places& p = places_[group];
+        const SetId set = p.set[0].load(std::memory_order_relaxed);
+        SetId differ = groups_[group].count.load(std::memory_order_relaxed) ^ group_blocks;
+        for (uint32_t i = 1; i < group_blocks; ++i) differ |= p.set[i].load(std::memory_order_relaxed) ^ set;
+        if (differ == 0) groups_[group].uniform.store(set, std::memory_order_release);
     }
     void drop_if_unused(uint32_t group);                             // no holders, no kids: unlinked, and so upwards
     void retire_set(SetId id) { retire(id, true); }
@@ -116,9 +92,9 @@ private:
     void grow_step();
 
     Digest digest_;
-    Region memory_, name_memory_;
+    Region memory_, place_memory_;
     Group* groups_;
-    uint64_t* names_;
+    Places* places_;
     Bytes& bytes_;
     Epochs& epochs_;
     HolderSets& sets_;

@@ -25,8 +25,8 @@ KvIndex::KvIndex(IndexSettings settings, Memory memory)
     : bytes_(settings.bytes_max), holder_info_(std::move(memory.holder_info)), rank_holder_(std::move(memory.rank_holder)),
       info_(holder_info_.as<std::atomic<uint32_t>>()), shown_(rank_holder_.as<std::atomic<uint32_t>>()),
       sets_(std::move(memory.records), memory.records_max, bytes_),
-      groups_(std::move(memory.groups), std::move(memory.names), memory.groups_max, bytes_, epochs_, sets_),
-      names_(std::move(memory.pages), memory.pages_max, groups_.names(), bytes_), aliases_(bytes_) {}
+      groups_(std::move(memory.groups), std::move(memory.places), memory.groups_max, bytes_, epochs_, sets_),
+      names_(std::move(memory.pages), memory.pages_max, &groups_.places(0), bytes_), aliases_(bytes_) {}
 
 KvIndex::~KvIndex() = default;
 
@@ -90,11 +90,11 @@ BlockId KvIndex::step(BlockId at, uint64_t local) {
         Group& g = groups_.of(at);
         const uint32_t place = at % group_blocks + 1, count = g.count.load(std::memory_order_relaxed);
         if (place < count) {
-            if (g.local[place] == local) return at + 1;
+            if (groups_.places_of(at).local[place] == local) return at + 1;
         } else if (count < group_blocks) {
-            groups_.append(g, local);
+            groups_.append(at / group_blocks, local);
             return at + 1;
-        } else if (const uint32_t next = g.next.load(std::memory_order_relaxed); next != 0 && groups_.at(next).local[0] == local) {
+        } else if (const uint32_t next = g.next.load(std::memory_order_relaxed); next != 0 && groups_.at(next).first == local) {
             return next * group_blocks;
         }
     }
@@ -117,9 +117,8 @@ void KvIndex::removed(Rank rank, Tier tier, std::span<const uint64_t> names) {
             if (i + prefetch_names < n) names_.prefetch(part[i + prefetch_names]);
             if (i + prefetch_groups < n) {
                 const BlockId soon = names_.guess(part[i + prefetch_groups]);
-                const Group& g = groups_.of(soon);
-                __builtin_prefetch(&g);
-                __builtin_prefetch(&g.set[0]);
+                __builtin_prefetch(&groups_.of(soon));
+                __builtin_prefetch(&groups_.places_of(soon).set[0]);
                 __builtin_prefetch(&groups_.name(soon));
             }
             if (holder && release_named(holder, part[i])) {

@@ -60,15 +60,16 @@ void Matcher::walk(std::span<const uint64_t> local) {
                 set = uniform;
             }
         } else {
-            same = agree(g.local, local.data() + depth, std::min(count, n - depth));
+            const Places& places = groups.places(number);
+            same = agree(places.local, local.data() + depth, std::min(count, n - depth));
             if (same == 0 && hinted) {
                 hinted = false;
                 number = groups.find_child(last, local[depth]);
                 continue;
             }
             for (uint32_t i = 0; i < same; ++i) {
-                if (g.set[i].load(relaxed) == set) continue;
-                const SetId now = g.set[i].load(acquire);
+                if (places.set[i].load(relaxed) == set) continue;
+                const SetId now = places.set[i].load(acquire);
                 if (depth + i == 0) begin(now);
                 else if (!narrow(now, depth + i)) return;
                 set = now;

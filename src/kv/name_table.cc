@@ -4,8 +4,8 @@
 
 namespace weir::kv {
 
-NameTable::NameTable(Region pages, size_t pages_max, const uint64_t* names, Bytes& bytes)
-    : memory_(std::move(pages)), slots_(memory_.as<uint64_t>()), names_(names), bytes_(bytes), pages_max_(pages_max), directory_(1, 0), meta_(1) {
+NameTable::NameTable(Region pages, size_t pages_max, const Places* places, Bytes& bytes)
+    : memory_(std::move(pages)), slots_(memory_.as<uint64_t>()), places_(places), bytes_(bytes), pages_max_(pages_max), directory_(1, 0), meta_(1) {
     bytes_.take(page_bytes);
 }
 
@@ -22,7 +22,7 @@ uint64_t* NameTable::find_slot(uint64_t name) const {
     for (uint32_t i = t & (page_slots - 1);; i = (i + 1) & (page_slots - 1)) {
         const uint64_t slot = p[i];
         if (slot == 0) return nullptr;
-        if (static_cast<uint32_t>(slot >> 32) == t && names_[static_cast<uint32_t>(slot)] == name) return p + i;
+        if (static_cast<uint32_t>(slot >> 32) == t && named(static_cast<uint32_t>(slot), name)) return p + i;
     }
 }
 
@@ -57,7 +57,7 @@ NameTable::Put NameTable::put(uint64_t name, uint32_t block) {
         uint64_t* p = page(number);
         uint32_t i = t & (page_slots - 1);
         for (; p[i] != 0; i = (i + 1) & (page_slots - 1))
-            if (static_cast<uint32_t>(p[i] >> 32) == t && names_[static_cast<uint32_t>(p[i])] == name) return Put::taken;
+            if (static_cast<uint32_t>(p[i] >> 32) == t && named(static_cast<uint32_t>(p[i]), name)) return Put::taken;
         if (meta_[number].used >= full_at) return Put::no_room;
         p[i] = uint64_t{t} << 32 | block;
         ++meta_[number].used;

@@ -3,15 +3,16 @@
 #include <cstdint>
 #include <vector>
 
+#include "kv/group.h"
 #include "kv/region.h"
 
 namespace weir::kv {
 
 // Extendible hashing: pages of 512 slots, a full one splits in two. Never a pause for growth, no more memory than content asks for.
-// One thread (the writer). `names[block]` must hold the name of every block that is in the table.
+// One thread (the writer). `places` must hold the name of every block that is in the table.
 class NameTable {
 public:
-    NameTable(Region pages, size_t pages_max, const uint64_t* names, Bytes& bytes);
+    NameTable(Region pages, size_t pages_max, const Places* places, Bytes& bytes);
     static size_t region_bytes(size_t pages_max) { return pages_max * page_bytes; }
 
     void prefetch(uint64_t name) const { __builtin_prefetch(home(tag(name))); }
@@ -37,6 +38,7 @@ private:
     bool can_grow() const { return pages_ < pages_max_ && bytes_.room(page_bytes + 64, keep()); }
     static constexpr uint32_t page_slots = page_bytes / 8, split_at = page_slots * 7 / 10, full_at = page_slots * 15 / 16;
     struct Page { uint16_t used = 0; uint8_t depth = 0; };
+    bool named(uint32_t block, uint64_t name) const { return places_[block / group_blocks].name[block % group_blocks] == name; }
     static uint32_t tag(uint64_t name);                    // top bits choose the page, low nine the slot
     size_t keep() const { return bytes_.limit() / 16; }
     uint32_t page_of(uint32_t t) const { return directory_[depth_ == 0 ? 0 : t >> (32 - depth_)]; }
@@ -47,7 +49,7 @@ private:
 
     Region memory_;
     uint64_t* slots_;
-    const uint64_t* names_;
+    const Places* places_;
     Bytes& bytes_;
     size_t pages_max_;
     std::vector<uint32_t> directory_;

@@ -38,8 +38,8 @@ void KvIndex::change_set(BlockId block, SetId from, SetId to) {
     const uint32_t place = block % group_blocks;
     sets_.ref(to);
     if (g.uniform.load(std::memory_order_relaxed) != no_set) g.uniform.store(no_set, std::memory_order_relaxed);
-    g.set[place].store(to, std::memory_order_release);
-    if ((place == 0 || place == group_blocks - 1) && to != 0) groups_.settle(g);   // runs change from one end to the other
+    groups_.places_of(block).set[place].store(to, std::memory_order_release);
+    if ((place == 0 || place == group_blocks - 1) && to != 0) groups_.settle(block / group_blocks);   // runs change from one end to the other
     if (from == 0) g.live |= bit(block), ++stats_.blocks;
     if (to == 0) g.live &= static_cast<uint16_t>(~bit(block)), --stats_.blocks;
     if (sets_.unref(from)) groups_.retire_set(from);
