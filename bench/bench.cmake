@@ -14,6 +14,8 @@ if(WEIR_BENCH)
   endforeach()
   add_executable(template_bench EXCLUDE_FROM_ALL bench/template/template_bench.cc)   # bench/template/run
   target_link_libraries(template_bench PRIVATE weir_template)
+  add_executable(detokenize EXCLUDE_FROM_ALL bench/detokenize.cc)
+  target_link_libraries(detokenize PRIVATE weir_tokenizer)
   add_custom_target(weir_bench DEPENDS fake_worker raw_epoll load_generator)
 endif()
 if(WEIR_TESTS)

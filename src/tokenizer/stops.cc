@@ -37,6 +37,8 @@ Result<std::unique_ptr<const StopSet>> StopSet::make(const StopRules& rules) {
     if (!rules.ignore_eos) set->hidden_.insert(set->hidden_.end(), rules.eos_ids.begin(), rules.eos_ids.end());
     set->hidden_ = sorted(std::move(set->hidden_));
     set->visible_ = sorted(rules.visible_ids);
+    for (const auto* ids : {&set->hidden_, &set->visible_})
+        for (const uint32_t id : *ids) set->id_filter_ |= uint64_t{1} << (id & 63);
     set->min_tokens_ = rules.min_tokens;
     set->include_ = rules.include_stop;
     return std::unique_ptr<const StopSet>(std::move(set));
@@ -99,7 +101,7 @@ void StopSet::link() {
 
 size_t StopSet::memory_bytes() const { return sizeof *this + states_.capacity() * sizeof(State) + 4 * (hidden_.capacity() + visible_.capacity()); }
 
-bool StopState::ends(uint32_t id) const { return tokens_ >= set_->min_tokens_ && (has(set_->hidden_, id) || has(set_->visible_, id)); }
+bool StopState::ends(uint32_t id) const { return set_->may_stop(id) && tokens_ >= set_->min_tokens_ && (has(set_->hidden_, id) || has(set_->visible_, id)); }
 
 bool StopState::hides_text(uint32_t id) const {
     return !set_->include_ && tokens_ >= set_->min_tokens_ && has(set_->hidden_, id) && !has(set_->visible_, id);
@@ -119,8 +121,19 @@ Stopped StopState::feed(uint32_t id, std::string_view text, std::string& out) {
 }
 
 Stopped feed_token(uint32_t id, Detokenizer& detokenizer, StopState& stops, std::string& scratch, std::string& out) {
-    scratch.clear();
     const bool last = stops.ends(id);
+    if (!last && stops.state_ == 0 && stops.stopped_ == Stopped::no) [[likely]] {
+        // Nothing is held: the text goes straight out, and comes back only if it may begin a stop string.
+        const size_t before = out.size();
+        detokenizer.feed(id, out);
+        ++stops.tokens_;
+        const std::string_view text = std::string_view(out).substr(before);
+        if (!stops.set_->may_begin(text)) return Stopped::no;
+        scratch = text;
+        out.resize(before);
+        return stops.feed_text(scratch, out);
+    }
+    scratch.clear();
     if (!last || !stops.hides_text(id)) detokenizer.feed(id, scratch);
     if (last) detokenizer.flush(scratch);
     return stops.feed(id, scratch, out);

@@ -32,6 +32,8 @@ struct StopRules {
     bool ignore_eos = false, include_stop = false;
 };
 
+enum class Stopped : uint8_t { no, text, id };
+
 // Compiled rules; immutable, shared by the choices of a request. An automaton over bytes whose states are the stop strings' prefixes.
 class StopSet {
 public:
@@ -42,6 +44,7 @@ public:
 
 private:
     friend class StopState;
+    friend Stopped feed_token(uint32_t, Detokenizer&, class StopState&, std::string&, std::string&);
     struct State {
         uint32_t fail = 0, child = 0, sibling = 0;   // child, sibling: 0 is none
         uint16_t depth = 0;
@@ -57,12 +60,19 @@ private:
 
     std::vector<State> states_;
     std::array<uint32_t, 256> roots_{};          // the root's children
+    // False: `text` cannot begin a stop string anywhere.
+    bool may_begin(std::string_view text) const {
+        for (const char byte : text)
+            if (roots_[static_cast<uint8_t>(byte)]) return true;
+        return false;
+    }
+    bool may_stop(uint32_t id) const { return id_filter_ >> (id & 63) & 1; }
+
     std::vector<uint32_t> hidden_, visible_;     // sorted
+    uint64_t id_filter_ = 0;                     // a bit for each of their last six bits
     uint32_t min_tokens_ = 0;
     bool include_ = false;
 };
-
-enum class Stopped : uint8_t { no, text, id };
 
 // One choice. Not thread safe. `set` must outlive it.
 class StopState {
@@ -87,6 +97,7 @@ public:
     uint32_t stop_id() const { return stop_id_; }  // Stopped::id
 
 private:
+    friend Stopped feed_token(uint32_t, Detokenizer&, StopState&, std::string&, std::string&);
     const StopSet* set_;
     std::string held_;
     uint32_t state_ = 0, tokens_ = 0, stop_id_ = 0;
