@@ -87,7 +87,7 @@ void AddedTokens::cut(std::string_view text, bool special_as_text, std::vector<A
         if (token.rstrip)
             while (end < text.size() && unicode::is_white_space(char_at(text, end, len))) end += len;
         if (done < begin) out.push_back({u32(done), u32(begin), AddedPart::text});
-        out.push_back({u32(begin), u32(end), token.id});
+        if (begin < end) out.push_back({u32(begin), u32(end), token.id});   // else the token before took all of it
         done = end;
     }
     if (done != text.size()) out.push_back({u32(done), u32(text.size()), AddedPart::text});

@@ -79,7 +79,7 @@ TEST(Decoders, ReplaceByPattern) {
     s.content = "_";
     EXPECT_EQ(decoded(s, {"a \n b", "", "\u00a0"}), "a_b_");
     s.pattern = {"x*", true};
-    EXPECT_EQ(decoded(s, {"axb", "é"}), "_a__b__é_");
+    EXPECT_EQ(decoded(s, {"axb", "é"}), "_a_b__é_");
     s.pattern = {"(", true};
     EXPECT_FALSE(Decoder::make(s));
 }

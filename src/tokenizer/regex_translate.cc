@@ -10,12 +10,12 @@
 namespace weir::tok {
 namespace {
 
-constexpr char32_t points = 0x110000;
-using Set = std::vector<bool>;
+constexpr char32_t points = CodeSet::points;
+using Set = CodeSet;
 
 Set set_of(const std::vector<unicode::Range>& ranges) {
-    Set out(points);
-    for (const auto& r : ranges) std::fill(out.begin() + r.first, out.begin() + r.last + 1, true);
+    Set out;
+    for (const auto& r : ranges) out.add(r.first, r.last);
     return out;
 }
 Set set_of(std::string_view name) { return set_of(unicode::property_ranges(name)); }
@@ -130,9 +130,6 @@ Result<char32_t> Translator::escape_char(char c) {
 }
 
 Result<std::optional<char32_t>> Translator::class_atom(Set& set) {
-    const auto join = [&set](const Set& more) {
-        for (size_t i = 0; i < points; i++) set[i] = set[i] || more[i];
-    };
     if (eat("[:")) {
         const size_t end = in_.find(":]", at_);
         if (end == std::string_view::npos) return fail("[: without :]");
@@ -142,15 +139,15 @@ Result<std::optional<char32_t>> Translator::class_atom(Set& set) {
         if (negated) name.remove_prefix(1);
         auto found = known.find(name);
         Set members = name == "xdigit" ? set_of({{'0', '9'}, {'A', 'F'}, {'a', 'f'}}) : set_of(found == known.end() ? name : found->second);
-        if (name == "blank") members['\t'] = true;
+        if (name == "blank") members.add('\t');
         if (negated) members.flip();
-        join(members);
+        set.join(members);
         at_ = end + 2;
         return std::optional<char32_t>();
     }
     if (eat("[")) {
         TRY(Set inner, read_class());
-        join(inner);
+        set.join(inner);
         return std::optional<char32_t>();
     }
     if (!eat("\\")) return std::optional<char32_t>(code_point());
@@ -159,7 +156,7 @@ Result<std::optional<char32_t>> Translator::class_atom(Set& set) {
     if (std::string_view("sSdDwWhHpP").find(c) != std::string_view::npos) {
         auto members = escape_set(c);
         if (!members) return fail("an unknown property");
-        join(*members);
+        set.join(*members);
         return std::optional<char32_t>();
     }
     if (c == 'b') return std::optional<char32_t>(8);
@@ -170,14 +167,14 @@ Result<std::optional<char32_t>> Translator::class_atom(Set& set) {
 Result<Set> Translator::read_class() {
     const bool negated = eat("^");
     std::optional<Set> both;
-    Set set(points);
+    Set set;
     for (bool first = true;; first = false) {
         if (!more()) return fail("a class without its end");
         if (in_[at_] == ']' && !(first && in_.find(']', at_ + 1) != std::string_view::npos)) break;
         if (eat("&&")) {
             if (!both) both = set;
-            else for (size_t i = 0; i < points; i++) (*both)[i] = (*both)[i] && set[i];
-            set.assign(points, false);
+            else both->meet(set);
+            set.clear();
             continue;
         }
         TRY(const auto low, class_atom(set));
@@ -185,24 +182,22 @@ Result<Set> Translator::read_class() {
         char32_t high = *low;
         if (at_ + 1 < in_.size() && in_[at_] == '-' && in_[at_ + 1] != ']' && in_.substr(at_ + 1, 2) != "&&") {
             const size_t back = at_++;
-            Set other(points);
+            Set other;
             TRY(const auto upper, class_atom(other));
             if (upper) high = *upper;
-            else at_ = back, set[*low] = true, at_++, set['-'] = true;
+            else at_ = back, set.add(*low), at_++, set.add('-');
             if (!upper) {
-                for (size_t i = 0; i < points; i++) set[i] = set[i] || other[i];
+                set.join(other);
                 TRY(const auto again, class_atom(other));
-                if (again) set[*again] = true;
+                if (again) set.add(*again);
                 continue;
             }
             if (high < *low) return fail("an empty range in a class");
         }
-        std::fill(set.begin() + *low, set.begin() + high + 1, true);
+        set.add(*low, high);
     }
     at_++;
-    if (both) {
-        for (size_t i = 0; i < points; i++) set[i] = set[i] && (*both)[i];
-    }
+    if (both) set.meet(*both);
     if (negated) set.flip();
     return set;
 }
@@ -333,39 +328,47 @@ Result<std::string> Translator::run() {
 
 }  // namespace
 
-std::string class_text(const std::vector<bool>& members, const std::vector<unicode::Range>& late) {
-    // Set by set of categories: which are inside as a whole?
-    std::array<bool, 30> whole;
-    whole.fill(true);
-    for (char32_t c = 0; c < points; c++) {
-        if (!members[c]) whole[size_t(unicode::category(c))] = false;
-    }
-    if (whole[0]) {    // unassigned ones too: say what is not in it
-        Set others = members;
-        others.flip();
+std::string class_text(const CodeSet& members, const std::vector<unicode::Range>& late) {
+    // Which categories are inside as a whole? What no category has is the unassigned.
+    static const auto assigned = [] {
+        std::pair<Set, std::array<std::vector<unicode::Range>, std::size(spelled)>> out;
+        for (size_t i = 0; i < std::size(spelled); i++) {
+            const auto ranges = unicode::property_ranges(spelled[i]);
+            out.second[i].assign(ranges.begin(), ranges.end());
+            for (const auto& r : ranges) out.first.add(r.first, r.last);
+        }
+        out.first.add(0xD800, 0xDFFF);
+        return out;
+    }();
+    Set others = members;
+    others.flip();
+    Set unassigned = assigned.first;
+    unassigned.flip();
+    unassigned.meet(others);
+    if (unassigned.next(0, true) == points) {    // unassigned ones too: say what is not in it
         const std::string text = class_text(others, late);
         return text[0] == '[' ? "[^" + text.substr(1) : "(?s:.)";
     }
     std::string out = "[";
-    for (size_t i = 0; i < std::size(spelled); i++) {
-        if (whole[i + 1]) out += std::string("\\p{") + spelled[i] + "}";
-    }
     Set rest = members;
-    for (char32_t c = 0; c < points; c++) {
-        if (rest[c] && whole[size_t(unicode::category(c))]) rest[c] = false;
+    for (size_t i = 0; i < std::size(spelled); i++) {
+        const auto& ranges = assigned.second[i];
+        if (!std::all_of(ranges.begin(), ranges.end(), [&](const auto& r) { return members.has_all(r.first, r.last); })) continue;
+        out += std::string("\\p{") + spelled[i] + "}";
+        for (const auto& r : ranges) rest.remove(r.first, r.last);
     }
     for (const auto& r : late) {
-        for (char32_t c = r.first; c <= r.last; c++) rest[c] = members[c];
+        for (char32_t c = r.first; c <= r.last; c++)
+            if (members.has(c)) rest.add(c);
     }
     bool some = out.size() > 1;
-    for (char32_t c = 0; c < points; c++) {
-        if (!rest[c]) continue;
-        char32_t last = c;
-        while (last + 1 < points && rest[last + 1]) last++;
+    for (char32_t c = rest.next(0, true); c < points; c = rest.next(c, true)) {
+        const char32_t end = rest.next(c, false), last = end - 1;
         if (c < 0xD800 && last > 0xDFFF) append_range(out, c, 0xD7FF), append_range(out, 0xE000, last);
         else if (c < 0xD800 || c > 0xDFFF) append_range(out, c, last >= 0xD800 && last <= 0xDFFF ? 0xD7FF : last);
         some = true;
-        c = last;
+        if (end == points) break;
+        c = end;
     }
     return some ? out + "]" : "(?!)";
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "tokenizer/code_set.h"
 #include "tokenizer/unicode_tables.h"
 
 namespace weir::tok {
@@ -14,6 +15,6 @@ namespace weir::tok {
 Result<std::string> translate_regex(std::string_view onig, const std::vector<unicode::Range>& late);
 
 // A class of the pattern as sorted ranges, and back as PCRE2 text; for tests.
-std::string class_text(const std::vector<bool>& members, const std::vector<unicode::Range>& late);
+std::string class_text(const CodeSet& members, const std::vector<unicode::Range>& late);
 
 }  // namespace weir::tok
