@@ -26,7 +26,9 @@ std::string golden_case(const std::string& input) {
     const size_t cut = input.rfind('\n');
     const std::string source = input.substr(0, cut), variables = input.substr(cut + 1);
     constexpr std::string_view mark = "{\"messages\":";
-    if (variables.starts_with(mark)) return rendered(source, {.messages = std::string_view(variables).substr(mark.size(), variables.size() - mark.size() - 1)});
+    if (variables.starts_with(mark))
+        return rendered(source,
+                        {.messages = std::string_view(variables).substr(mark.size(), variables.size() - mark.size() - 1)});
     return with(source, variables);
 }
 TEST(ChatTemplate, StatementsAsJinjaRunsThem) { golden::check("templates/statements.txt", golden_case); }
@@ -47,7 +49,9 @@ constexpr std::string_view open_answer = R"([{"role":"u","content":"Write"},{"ro
 TEST(ChatTemplate, TakesTheConversation) {
     EXPECT_EQ(rendered(plain, {.messages = R"([{"role":"u","content":"Hi \u00e9\n"}])", .add_generation_prompt = true}), "<u>Hi é\n<a>");
     EXPECT_EQ(rendered("{{ bos_token }}{{ eos_token }}{{ tools }}{{ documents }}", {.bos_token = "<s>"}), "<s>NoneNone");
-    EXPECT_EQ(rendered("{{ tools[0].x }}{{ documents[0].t }}{{ date }}", {.tools = R"([{"x":1}])", .documents = R"([{"t":2}])", .kwargs = R"({"date":"d"})"}), "12d");
+    EXPECT_EQ(rendered("{{ tools[0].x }}{{ documents[0].t }}{{ date }}",
+                       {.tools = R"([{"x":1}])", .documents = R"([{"t":2}])", .kwargs = R"({"date":"d"})"}),
+              "12d");
     EXPECT_EQ(rendered("{{ bos_token }}", {.kwargs = R"({"bos_token":"mine"})", .bos_token = "<s>"}), "mine");
 }
 
@@ -86,26 +90,36 @@ TEST_P(HostileTemplate, EndsWithAnError) { EXPECT_THAT(rendered(GetParam().sourc
 INSTANTIATE_TEST_SUITE_P(
     All, HostileTemplate,
     testing::Values(
-        Hostile{"{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", "LimitError: the template takes more than"},
+        Hostile{"{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+                "LimitError: the template takes more than"},
         Hostile{"{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "RecursionError"},
         Hostile{"{% macro m(x) %}{{ m([x]) ~ '' }}{% endmacro %}{{ m(1) }}", "RecursionError"},
-        Hostile{"{{ 'x' * 10**9 }}", "LimitError: the template writes more than"}, Hostile{"{{ [0] * 10**9 }}", "LimitError"}, Hostile{"{{ [0] * 10**8 }}", "MemoryError"},
-        Hostile{"{{ '%1000000000d' % 1 }}", "OverflowError"}, Hostile{"{{ '{:99999999}'.format(1) }}", "ValueError"},
-        Hostile{"{{ 'x'.center(10**9) }}", "LimitError"}, Hostile{"{{ range(10**12) }}", "OverflowError"}, Hostile{"{{ 10 ** 100 }}", "OverflowError"},
+        Hostile{"{{ 'x' * 10**9 }}", "LimitError: the template writes more than"}, Hostile{"{{ [0] * 10**9 }}", "LimitError"},
+        Hostile{"{{ [0] * 10**8 }}", "MemoryError"}, Hostile{"{{ '%1000000000d' % 1 }}", "OverflowError"},
+        Hostile{"{{ '{:99999999}'.format(1) }}", "ValueError"}, Hostile{"{{ 'x'.center(10**9) }}", "LimitError"},
+        Hostile{"{{ range(10**12) }}", "OverflowError"}, Hostile{"{{ 10 ** 100 }}", "OverflowError"},
         Hostile{"{% for i in range(99999) %}{{ 'y' * 1000 }}{% endfor %}", "LimitError: the template writes more than"},
-        Hostile{"{% set ns = namespace(s='ab') %}{% for i in range(99999) %}{% set ns.s = ns.s + ns.s %}{% endfor %}", "MemoryError"},
-        Hostile{"{% set ns = namespace(l=[1]) %}{% for i in range(9999) %}{% set ns.l = [ns.l] %}{% endfor %}{{ ns.l }}", "RecursionError"},
-        Hostile{"{% set ns = namespace(l=[1]) %}{% for i in range(9999) %}{% set ns.l = [ns.l] %}{% endfor %}{{ ns.l|tojson }}", "RecursionError"},
-        Hostile{"{% set ns = namespace(l=(1,)) %}{% for i in range(9999) %}{% set ns.l = (ns.l,) %}{% endfor %}{{ {ns.l: 1} }}", "RecursionError"},
-        Hostile{"{% set ns = namespace(l=[1], m=[1]) %}{% for i in range(9999) %}{% set ns.l = [ns.l] %}{% set ns.m = [ns.m] %}{% endfor %}{{ ns.l == ns.m }}", "RecursionError"},
-        Hostile{"{% set ns = namespace(d={}) %}{% set t = [1] %}{% for x in t recursive %}{{ loop(t) }}{% endfor %}", "RecursionError"}));
+        Hostile{"{% set ns = namespace(s='ab') %}{% for i in range(99999) %}{% set ns.s = ns.s + ns.s %}{% endfor %}",
+                "MemoryError"},
+        Hostile{"{% set ns = namespace(l=[1]) %}{% for i in range(9999) %}{% set ns.l = [ns.l] %}{% endfor %}{{ ns.l }}",
+                "RecursionError"},
+        Hostile{"{% set ns = namespace(l=[1]) %}{% for i in range(9999) %}{% set ns.l = [ns.l] %}{% endfor %}{{ ns.l|tojson }}",
+                "RecursionError"},
+        Hostile{"{% set ns = namespace(l=(1,)) %}{% for i in range(9999) %}{% set ns.l = (ns.l,) %}{% endfor %}{{ {ns.l: 1} }}",
+                "RecursionError"},
+        Hostile{"{% set ns = namespace(l=[1], m=[1]) %}{% for i in range(9999) %}{% set ns.l = [ns.l] %}{% set ns.m = [ns.m] "
+                "%}{% endfor %}{{ ns.l == ns.m }}",
+                "RecursionError"},
+        Hostile{"{% set ns = namespace(d={}) %}{% set t = [1] %}{% for x in t recursive %}{{ loop(t) }}{% endfor %}",
+                "RecursionError"}));
 
 TEST(ChatTemplate, DeepSourceIsRefused) {
     EXPECT_THAT(rendered("{{ " + std::string(5000, '(') + "1" + std::string(5000, ')') + " }}", {}), testing::StartsWith("RecursionError"));
     EXPECT_THAT(rendered("{{ " + std::string(5000, '-') + "1 }}", {}), testing::StartsWith("RecursionError"));
     std::string chain = "{{ x", sums = "{{ 1", tests = "{{ 1", nested;
     for (int k = 0; k < 5000; ++k) chain += ".a", sums += " - 1", tests += "|abs", nested += "{% if x %}";
-    for (const std::string& source : {chain + " }}", sums + " }}", tests + " }}", nested}) EXPECT_THAT(rendered(source, {}), testing::StartsWith("RecursionError"));
+    for (const std::string& source : {chain + " }}", sums + " }}", tests + " }}", nested})
+        EXPECT_THAT(rendered(source, {}), testing::StartsWith("RecursionError"));
 }
 
 TEST(ChatTemplate, LimitsAreTheCallers) {
@@ -147,9 +161,12 @@ TEST(ChatTemplate, KnowsWhetherContentComesInParts) {
     EXPECT_EQ(format(plain), ContentFormat::string);
     EXPECT_EQ(format("{% for m in messages %}{% for p in m['content'] %}{{ p.text }}{% endfor %}{% endfor %}"), ContentFormat::parts);
     EXPECT_EQ(format("{% for m in messages[1:] %}{% for p in m.content|list %}{{ p }}{% endfor %}{% endfor %}"), ContentFormat::parts);
-    EXPECT_EQ(format("{% set ms = messages %}{% for m in ms %}{% set c = m.content %}{% if c is string %}{{ c }}{% else %}{% for p in c %}{% endfor %}{% endif %}{% endfor %}"),
+    EXPECT_EQ(format("{% set ms = messages %}{% for m in ms %}{% set c = m.content %}{% if c is string %}{{ c }}{% else %}{% for "
+                     "p in c %}{% endfor %}{% endif %}{% endfor %}"),
               ContentFormat::parts);
-    EXPECT_EQ(format("{% macro r(c) %}{% for p in c %}{% endfor %}{% endmacro %}{% for m in messages %}{{ r(m.content) }}{% endfor %}"), ContentFormat::parts);
+    EXPECT_EQ(
+        format("{% macro r(c) %}{% for p in c %}{% endfor %}{% endmacro %}{% for m in messages %}{{ r(m.content) }}{% endfor %}"),
+        ContentFormat::parts);
     EXPECT_EQ(format("{% for m in messages %}{% for t in m.tool_calls %}{% endfor %}{% endfor %}"), ContentFormat::string);
 }
 

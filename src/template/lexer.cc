@@ -20,7 +20,8 @@ constexpr std::array<uint8_t, 128> make_classes() {
     std::array<uint8_t, 128> t{};
     for (int c = 0; c < 128; ++c) {
         const bool digit = c >= '0' && c <= '9', letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-        t[static_cast<size_t>(c)] = static_cast<uint8_t>((digit || letter) | (digit ? 2 : 0) | ((c == ' ' || (c >= 9 && c <= 13) || (c >= 28 && c <= 31)) ? 4 : 0));
+        t[static_cast<size_t>(c)] = static_cast<uint8_t>((digit || letter) | (digit ? 2 : 0) |
+                                                         ((c == ' ' || (c >= 9 && c <= 13) || (c >= 28 && c <= 31)) ? 4 : 0));
     }
     return t;
 }

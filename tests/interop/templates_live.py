@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """`weir template` beside transformers and jinja2, live: random templates, and the recorded ones with random conversations.
 
-Runs with a Python that has both (provide.reference_python). Prints its seed; WEIR_SEED=N repeats a run, TEMPLATES_COUNT=N sets how many.
+Runs with a Python that has both; suite() makes one. Prints its seed; WEIR_SEED=N repeats a run, TEMPLATES_COUNT=N sets how many.
 What weir refuses on purpose (integers beyond 64 bits, bytes) and what prints an address is counted apart.
 """
 import collections
@@ -14,10 +14,12 @@ import re
 import subprocess
 import sys
 import tempfile
+import warnings
 
 import templates_random
-import transformers.utils.chat_template_utils as reference
 
+HERE = pathlib.Path(__file__).resolve().parent
+PACKAGES = "transformers==5.23.0 jinja2==3.1.6"
 NOW = datetime.datetime(2026, 7, 26, 12, 34, 56)
 REFUSED = re.compile(r"integers beyond 64 bits|not supported|a render may use|complex numbers|writes more than|nests too deep|takes more than|too far")
 
@@ -28,10 +30,7 @@ class Frozen(datetime.datetime):
         return NOW
 
 
-reference.datetime = Frozen
-
-
-def wanted(source, messages, parameters):
+def wanted(reference, source, messages, parameters):
     try:
         parameters = json.loads(json.dumps(parameters))
         return {"text": reference.render_jinja_template(conversations=[json.loads(json.dumps(messages))], chat_template=source, **parameters)[0][0]}
@@ -78,9 +77,12 @@ def cases(rng, count):
 
 
 def main():
-    seed = int(os.environ.get("WEIR_SEED", random.SystemRandom().randrange(1 << 32)))
-    count = int(os.environ.get("TEMPLATES_COUNT", 4000))
-    print(f"seed {seed}, {count} random templates")
+    warnings.simplefilter("ignore")                                          # of template strings with odd escapes
+    import transformers.utils.chat_template_utils as reference
+    reference.datetime = Frozen
+    seed = int(os.environ.get("WEIR_SEED") or random.SystemRandom().randrange(1 << 32))
+    count = int(os.environ.get("TEMPLATES_COUNT") or 4000)
+    print(f"seed {seed} (WEIR_SEED={seed} repeats this run), {count} random templates", flush=True)
     rng = random.Random(seed)
     weir = os.environ["WEIR_BIN"]
     sources, lines, wants = {}, [], []
@@ -91,7 +93,7 @@ def main():
         except UnicodeEncodeError:
             continue
         lines.append(line_for(sources[source or " "], messages, parameters))
-        wants.append((source, wanted(source or " ", messages, parameters), lines[-1]))
+        wants.append((source, wanted(reference, source or " ", messages, parameters), lines[-1]))
     with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
         json.dump({"chat_template": [{"name": name, "template": source} for source, name in sources.items()]}, file)
         file.flush()
@@ -109,8 +111,21 @@ def main():
             if os.environ.get("SHOW_INPUT"):
                 print("  line", line)
     failed = counts["text"] + counts["kind"] + counts["message"]
-    print(f"{counts['equal']} passed, {failed} failed, {counts['apart']} skipped")
+    print(f"{counts['apart']} apart: refused on purpose, or the text shows an address")
+    print(f"{counts['equal']} passed, {failed} failed")
     return 1 if failed else 0
+
+
+def suite(setup, dialect, tls):
+    """For tests/interop/main.py."""
+    import provide
+    import weir_process
+    python = provide.venv("templates", PACKAGES)
+    done = subprocess.run([str(python), "-B", str(HERE / "templates_live.py")], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, timeout=1800, env={**os.environ, "WEIR_BIN": weir_process.BINARY})
+    ran = re.findall(r"^(\d+) passed, (\d+) failed$", done.stdout, re.M)
+    passed, failed = map(int, ran[-1]) if ran else (0, 1)
+    return (passed, max(failed, 1 if done.returncode else 0), 0), done.stdout
 
 
 if __name__ == "__main__":
