@@ -181,7 +181,7 @@ SUITES = [("./run", run_command, [("frontend", False)]), ("Python SDK", sdk_pyth
           ("curl", other("curl_suite"), ALL), ("h2load", other("h2load_suite"), [("launch", False), ("launch", True)]),
           ("SMG side by side", other("smg_peer"), [("launch", False)]), ("vocabulary formats", other("formats_live"), [("launch", False)]),
           ("hub cache", other("hub_suite"), [("launch", False)]),
-          ("chat templates", other("templates_live"), [("launch", False)])]
+          ("chat templates", other("templates_live"), [("launch", False)]), ("tokenizers", other("tokenizers_suite"), [("launch", False)])]
 
 
 def main(words):
