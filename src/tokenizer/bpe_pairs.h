@@ -19,33 +19,38 @@ public:
         while (slots * 6 < count * 10) slots *= 2, shift_--;
         slots_ = HugeArray<uint64_t>(slots);
         std::memset(slots_.data(), 0xFF, slots * 8);
+        filter_shift_ = shift_ - 3;
+        filter_ = HugeArray<uint64_t>(slots / 8);
     }
     // Overwrites. At most the number reserved.
     void put(uint32_t left, uint32_t right, uint32_t rank) {
         const uint64_t key = key_of(left, right);
-        size_t at = place(key);
+        const uint64_t hash = hash_of(key);
+        filter_[hash >> filter_shift_ >> 6] |= uint64_t(1) << (hash >> filter_shift_ & 63);
+        size_t at = hash >> shift_;
         while (slots_[at] != empty && slots_[at] >> 24 != key) at = (at + 1) & (slots_.size() - 1);
         slots_[at] = key << 24 | rank;
     }
     uint32_t rank(uint32_t left, uint32_t right) const {
-        const uint64_t key = key_of(left, right);
-        for (size_t at = place(key);; at = (at + 1) & (slots_.size() - 1)) {
+        const uint64_t key = key_of(left, right), hash = hash_of(key);
+        if (!(filter_[hash >> filter_shift_ >> 6] >> (hash >> filter_shift_ & 63) & 1)) return none;
+        for (size_t at = hash >> shift_;; at = (at + 1) & (slots_.size() - 1)) {
             const uint64_t slot = slots_[at];
             if (slot >> 24 == key) return static_cast<uint32_t>(slot & none);
             if (slot == empty) return none;
         }
     }
-    size_t memory_bytes() const { return slots_.size() * 8; }
+    size_t memory_bytes() const { return (slots_.size() + filter_.size()) * 8; }
 
 private:
     static constexpr uint64_t empty = ~uint64_t(0);
     static uint64_t key_of(uint32_t left, uint32_t right) { return uint64_t(left) << 20 | right; }
-    size_t place(uint64_t key) const {
+    static uint64_t hash_of(uint64_t key) {
         const uint64_t h = key * 0x9E3779B97F4A7C15u;
-        return static_cast<size_t>((h ^ h << 23) >> shift_);
+        return h ^ h << 23;
     }
-    HugeArray<uint64_t> slots_;
-    int shift_ = 58;
+    HugeArray<uint64_t> slots_, filter_;               // filter_: eight bits a slot; most pairs that are asked for do not merge, and stop here
+    int shift_ = 58, filter_shift_ = 55;
 };
 
 }  // namespace weir::tok

@@ -5,6 +5,7 @@
 
 #include "tokenizer/decoders.h"
 #include "tokenizer/fast_reach.h"
+#include "tokenizer/fast_spaces.h"
 #include "tokenizer/fast_tables.h"
 #include "tokenizer/scan.h"
 #include "tokenizer/unicode_utf8.h"
@@ -22,16 +23,18 @@ struct Scratch final : FastScratch {
     std::vector<uint32_t> ids;
 };
 
-class ByteLevelEncoder final : public FastEncoder {
+class TableEncoder final : public FastEncoder {
 public:
-    ByteLevelEncoder(std::unique_ptr<Scanner> scanner, const Bpe& bpe) : scanner_(std::move(scanner)), bpe_(bpe) {}
+    TableEncoder(std::unique_ptr<Scanner> scanner, const Bpe& bpe) : scanner_(std::move(scanner)), bpe_(bpe) {}
+    TableEncoder(const SpaceRule& rule, const Bpe& bpe) : bpe_(bpe), by_chars_(true), rule_(rule) {}
     bool fill(const TokenizerSpec&, const Vocab&);
 
-    bool wants_normalized() const override { return true; }
+    bool wants_normalized() const override { return !by_chars_; }
     std::unique_ptr<FastScratch> scratch() const override { return std::make_unique<Scratch>(); }
-    size_t encode_some(std::string_view text, size_t from, size_t budget, bool, FastScratch& scratch, std::vector<uint32_t>& ids) const override {
+    size_t encode_some(std::string_view text, size_t from, size_t budget, bool first, FastScratch& scratch, std::vector<uint32_t>& ids) const override {
         auto& s = static_cast<Scratch&>(scratch);
         const size_t stop = budget < text.size() - from ? from + budget : text.size();
+        if (by_chars_ && from == 0 && !text.empty()) from = encode_first(text, first, s, ids);
         while (from < stop) {
             const size_t end = scanner_->scan(text, from, s.scan);
             s.ids.resize(std::max(s.ids.size(), end - from + PieceCache::ids_max));
@@ -46,15 +49,21 @@ public:
     }
     // Before a space that follows an ASCII letter: every rule starts a pre-token there, whatever follows, and none looks back.
     size_t safe_cut(std::string_view text, size_t limit) const override {
+        if (by_chars_) return 0;    // what follows would get a space of its own
         for (size_t at = std::min(limit, text.size() - std::min<size_t>(text.size(), 1)); at > 0; at--) {
             const auto before = static_cast<uint8_t>(text[at - 1] | 32);
             if (text[at] == ' ' && before >= 'a' && before <= 'z') return at;
         }
         return 0;
     }
-    size_t memory_bytes() const override { return sizeof *this + words_.memory_bytes() + cuts_.memory_bytes() + trees_.memory_bytes() + longest_.capacity() + scanner_->memory_bytes(); }
+    size_t memory_bytes() const override { return sizeof *this + words_.memory_bytes() + cuts_.memory_bytes() + trees_.memory_bytes() + longest_.capacity() + (scanner_ ? scanner_->memory_bytes() : 0); }
 
 private:
+    bool fill_words(const TokenizerSpec&, const Vocab&, const std::vector<std::string>& raw, const std::vector<uint32_t>& symbols);
+    bool fill_bytes(const Vocab&, std::vector<std::string>& raw, std::vector<uint32_t>& symbols);
+    bool fill_chars(const TokenizerSpec&, const Vocab&, std::vector<std::string>& raw, std::vector<uint32_t>& symbols);
+    size_t encode_first(std::string_view text, bool first, Scratch&, std::vector<uint32_t>& ids) const;
+    void symbols_of(const char* p, size_t len, BpeScratch&) const;
     uint32_t* encode_batch(std::string_view text, size_t base, const uint32_t* ends, size_t first, size_t last, Scratch&, uint32_t* out) const;
     uint32_t* encode_other(const char* p, size_t len, size_t readable, Scratch&, uint32_t* out) const;
     uint32_t* encode_cut(const char* p, size_t len, size_t readable, Scratch&, uint32_t* out) const;
@@ -71,26 +80,78 @@ private:
     TokenTrees trees_;
     std::vector<uint8_t> longest_;               // by its first two bytes, how long a token can be
     CutFilter cuts_;
-    std::array<uint32_t, 256> byte_ids_{};
+    std::array<uint32_t, 256> byte_ids_{};       // none: no token for it
+    bool by_chars_ = false;                      // SentencePiece's way: symbols are characters, U+2581 is a space, pieces start at spaces
+    SpaceRule rule_;
+    uint32_t space_id_ = Vocab::none;
 };
 
-bool ByteLevelEncoder::fill(const TokenizerSpec& spec, const Vocab& vocab) {
-    std::array<bool, 256> found{};
+bool TableEncoder::fill(const TokenizerSpec& spec, const Vocab& vocab) {
+    byte_ids_.fill(Vocab::none);
     std::vector<std::string> raw(vocab.size());
-    size_t shorts = 0, longs = 0, long_bytes = 0;
+    std::vector<uint32_t> symbols;
+    const bool known = by_chars_ ? fill_chars(spec, vocab, raw, symbols) : fill_bytes(vocab, raw, symbols);
+    return known && fill_words(spec, vocab, raw, symbols);
+}
+
+bool TableEncoder::fill_bytes(const Vocab& vocab, std::vector<std::string>& raw, std::vector<uint32_t>& symbols) {
     for (uint32_t id = 0; id < vocab.size(); id++) {
         const std::string_view text = vocab.text(id);
         if (text.empty() || vocab.model_id(text) != id) continue;
         std::string bytes = byte_level_bytes(text);
         if (bytes == text && std::any_of(bytes.begin(), bytes.end(), [](char c) { return c <= ' ' || c == 127; })) continue;    // not of bytes
-        if (bytes.size() == 1) byte_ids_[static_cast<uint8_t>(bytes[0])] = id, found[static_cast<uint8_t>(bytes[0])] = true;
+        if (bytes.size() == 1) byte_ids_[static_cast<uint8_t>(bytes[0])] = id, symbols.push_back(id);
         else cuts_.add(bytes);
-        if (bytes.size() <= ShortKey::bytes_max) shorts++;
-        else longs++, long_bytes += bytes.size();
         raw[id] = std::move(bytes);
     }
-    if (std::find(found.begin(), found.end(), false) != found.end()) return false;
-    const std::vector<uint32_t> symbols(byte_ids_.begin(), byte_ids_.end());
+    return symbols.size() == 256 || !bpe_.has_unk();    // a byte without a token is lost, or would be the unknown one
+}
+
+// Every character must be a token or spelled by byte tokens, which never merge; then no piece depends on its neighbours but through merges.
+bool TableEncoder::fill_chars(const TokenizerSpec& spec, const Vocab& vocab, std::vector<std::string>& raw, std::vector<uint32_t>& symbols) {
+    constexpr std::string_view mark = "\xe2\x96\x81";
+    if (bpe_.ignores_merges() || !bpe_.byte_fallback()) return false;
+    std::vector<bool> is_byte(vocab.size()), is_merged(vocab.size());
+    for (int b = 0; b < 256; b++) {
+        byte_ids_[static_cast<size_t>(b)] = bpe_.byte_id(static_cast<uint8_t>(b));
+        if (byte_ids_[static_cast<size_t>(b)] == Vocab::none) return false;
+        is_byte[byte_ids_[static_cast<size_t>(b)]] = true;
+    }
+    for (uint32_t number = 0; number < spec.model.merges.size(); number++) {
+        const auto [left, right] = spec.model.merges[number];
+        if (is_byte[left] || is_byte[right]) return false;
+        is_merged[bpe_.merged(number)] = true;
+    }
+    for (uint32_t id = 0; id < vocab.size(); id++) {
+        const std::string_view text = vocab.text(id);
+        if (text.empty() || vocab.model_id(text) != id || text.find(' ') != text.npos) continue;
+        const bool symbol = text.size() == static_cast<size_t>(unicode::point_len(static_cast<uint8_t>(text[0])));
+        if (!symbol && !is_merged[id]) continue;
+        std::string bytes;
+        for (size_t at = 0; at < text.size();) {
+            if (text.substr(at, 3) == mark) bytes += ' ', at += 3;
+            else bytes += text[at++];
+        }
+        if (symbol) symbols.push_back(id);
+        else cuts_.add(bytes);
+        for (size_t at = bytes.find(' ', 1); at != bytes.npos; at = bytes.find(' ', at + 1)) {
+            if (bytes[at - 1] != ' ') rule_.joins[static_cast<uint8_t>(bytes[at - 1])] = true;
+        }
+        raw[id] = std::move(bytes);
+    }
+    space_id_ = vocab.model_id(mark);
+    if (space_id_ == Vocab::none || spec.model.merges.empty()) return false;
+    rule_.joins[0x81] = true;                    // U+2581 itself ends in it
+    scanner_ = make_space_scanner(rule_);
+    return true;
+}
+
+bool TableEncoder::fill_words(const TokenizerSpec& spec, const Vocab& vocab, const std::vector<std::string>& raw, const std::vector<uint32_t>& symbols) {
+    size_t shorts = 0, longs = 0, long_bytes = 0;
+    for (const std::string& bytes : raw) {
+        if (bytes.size() <= ShortKey::bytes_max) shorts++;
+        else longs++, long_bytes += bytes.size();
+    }
     trees_.build(spec.model, bpe_, symbols, vocab.size());
     words_.reserve(shorts, longs, long_bytes);
     longest_.assign(1 << 16, 1);
@@ -105,58 +166,102 @@ bool ByteLevelEncoder::fill(const TokenizerSpec& spec, const Vocab& vocab) {
     return true;
 }
 
-// Keys of the whole batch first, so that their slots are on the way from memory while the others are computed.
-uint32_t* ByteLevelEncoder::encode_batch(std::string_view text, size_t base, const uint32_t* ends, size_t first, size_t last, Scratch& s,
+// The first piece of a text, with the space that the normalizer puts before it.
+size_t TableEncoder::encode_first(std::string_view text, bool first, Scratch& s, std::vector<uint32_t>& ids) const {
+    const bool starts = text[0] == ' ' || text.starts_with("\xe2\x96\x81");
+    const bool prefix = rule_.prepend == SpaceRule::always || (!starts && (rule_.prepend == SpaceRule::unless_there || (rule_.prepend == SpaceRule::first && first)));
+    if (!prefix) return 0;
+    scanner_->scan(text, 0, s.scan);
+    const size_t end = s.scan.ends[0];
+    std::string piece = " ";
+    piece += text.substr(0, end);
+    s.ids.resize(std::max(s.ids.size(), piece.size() + PieceCache::ids_max));
+    ids.insert(ids.end(), s.ids.data(), encode_other(piece.data(), piece.size(), piece.size(), s, s.ids.data()));
+    return end;
+}
+
+void TableEncoder::symbols_of(const char* p, size_t len, BpeScratch& s) const {
+    s.ids.clear(), s.lens.clear();
+    const auto put = [&s](uint32_t id, size_t bytes) { s.ids.push_back(id), s.lens.push_back(static_cast<uint32_t>(bytes)); };
+    for (const char* end = p + len; p < end;) {
+        const char* from = p;
+        if (!by_chars_) {
+            p++;
+        } else if (const char32_t c = unicode::next_point(p); c == ' ' || c == 0x2581) {
+            put(space_id_, static_cast<size_t>(p - from));
+            continue;
+        } else {
+            const uint32_t found = words_.find_rare(ShortKey::of(from, static_cast<size_t>(p - from), static_cast<size_t>(end - from)));
+            if (found != 0) {
+                put(found & WordTable::id_mask, static_cast<size_t>(p - from));
+                continue;
+            }
+        }
+        for (; from < p; from++) {
+            const uint32_t id = byte_ids_[static_cast<uint8_t>(*from)];
+            if (id != Vocab::none) put(id, 1);    // else it is lost, as it is in the reference
+        }
+    }
+}
+
+// Keys of the whole batch first, then where they are not in the cache, so that what is needed is on its way from memory meanwhile.
+uint32_t* TableEncoder::encode_batch(std::string_view text, size_t base, const uint32_t* ends, size_t first, size_t last, Scratch& s,
                                          uint32_t* out) const {
     ShortKey keys[batch];
+    uint64_t hashes[batch];
     const PieceCache::Short* slots[batch];
-    const char* p = text.data() + base + (first > 0 ? ends[first - 1] : 0);
-    const char *begin = p, *start = text.data() + base, *end = text.data() + text.size();
-    for (size_t i = first; i < last; i++) {
-        const auto len = static_cast<size_t>(start + ends[i] - p);
-        ShortKey& key = keys[i - first];
-        key = ShortKey::of(p, std::min(len, ShortKey::bytes_max), static_cast<size_t>(end - p));
-        slots[i - first] = s.cache.slot(key.hash());
-        __builtin_prefetch(slots[i - first]);
-        p += len;
+    const char* const start = text.data() + base;
+    const char* const end = text.data() + text.size();
+    const char* p = start + (first > 0 ? ends[first - 1] : 0);
+    const size_t count = last - first;
+    for (size_t i = 0; i < count; i++) {
+        const char* next = start + ends[first + i];
+        keys[i] = ShortKey::of(p, std::min(static_cast<size_t>(next - p), ShortKey::bytes_max), static_cast<size_t>(end - p));
+        hashes[i] = keys[i].hash();
+        slots[i] = s.cache.slot(hashes[i]);
+        __builtin_prefetch(slots[i]);
+        p = next;
     }
-    p = begin;
-    for (size_t i = first; i < last; i++) {
-        const auto len = static_cast<size_t>(start + ends[i] - p);
-        const ShortKey& key = keys[i - first];
-        const PieceCache::Short& slot = *slots[i - first];
-        if (len <= ShortKey::bytes_max && slot.is(key)) {
-            std::memcpy(out, slot.ids, sizeof slot.ids);
-            out += slot.count;
-        } else if (const PieceCache::Short& other = (&slot)[1]; len <= ShortKey::bytes_max && other.is(key)) {
-            std::memcpy(out, other.ids, sizeof other.ids);
-            out += other.count;
+    for (size_t i = 0; i < count; i++) {
+        const bool here = slots[i][0].is(keys[i]), behind = slots[i][1].is(keys[i]);
+        slots[i] += behind;
+        if (!(here | behind)) slots[i] = nullptr, words_.prefetch(hashes[i]);
+    }
+    p = start + (first > 0 ? ends[first - 1] : 0);
+    for (size_t i = 0; i < count; i++) {
+        const char* next = start + ends[first + i];
+        const auto len = static_cast<size_t>(next - p);
+        if (len <= ShortKey::bytes_max && slots[i] && slots[i]->is(keys[i])) {    // not displaced by one of this batch
+            std::memcpy(out, slots[i]->ids, sizeof slots[i]->ids);
+            out += slots[i]->count;
         } else {
             out = encode_other(p, len, static_cast<size_t>(end - p), s, out);
         }
-        p += len;
+        p = next;
     }
     return out;
 }
 
 // A piece that was not met lately.
-uint32_t* ByteLevelEncoder::encode_other(const char* p, size_t len, size_t readable, Scratch& s, uint32_t* out) const {
+uint32_t* TableEncoder::encode_other(const char* p, size_t len, size_t readable, Scratch& s, uint32_t* out) const {
     if (len > 3 && (static_cast<uint8_t>(p[0]) >= 0xE0 || static_cast<uint8_t>(p[1]) >= 0xE0)) return encode_cut(p, len, readable, s, out);
     return encode_part(p, len, readable, WordTable::alone, s, out);
 }
 
 // Text without spaces between words: cut where no token crosses, so that the parts are short and come again.
-uint32_t* ByteLevelEncoder::encode_cut(const char* p, size_t len, size_t readable, Scratch& s, uint32_t* out) const {
-    const char *begin = p, *end = p + len, *last = p;
-    auto left = static_cast<size_t>(unicode::point_len(static_cast<uint8_t>(*p)));
-    for (const char* at = p + left; at < end;) {
-        const auto right = static_cast<size_t>(unicode::point_len(static_cast<uint8_t>(*at)));
-        if ((left > 1 || right > 1) && cuts_.safe(last, left, at, right)) {
+uint32_t* TableEncoder::encode_cut(const char* p, size_t len, size_t readable, Scratch& s, uint32_t* out) const {
+    const char *begin = p, *end = p + len, *at = p;
+    char32_t left = unicode::next_point(at);
+    if (by_chars_ && left == 0x2581) at = end;
+    while (at < end) {
+        const char* next = at;
+        const char32_t right = unicode::next_point(next);
+        if (by_chars_ && right == 0x2581) break;    // as rare as it is odd: no cuts from here on
+        if ((left | right) >= 0x80 && cuts_.safe(left, right, at[-1], *at)) {
             out = encode_part(begin, static_cast<size_t>(at - begin), readable - static_cast<size_t>(begin - p), WordTable::inner, s, out);
             begin = at;
         }
-        last = at, left = right;
-        at += right;
+        left = right, at = next;
     }
     return encode_part(begin, static_cast<size_t>(end - begin), readable - static_cast<size_t>(begin - p),
                        begin == p ? WordTable::alone : WordTable::inner, s, out);
@@ -164,7 +269,7 @@ uint32_t* ByteLevelEncoder::encode_cut(const char* p, size_t len, size_t readabl
 
 // A whole piece (`flag` alone) or a part of one (inner), from the tables or by merging. Where whole pieces may be tokens that merging
 // would not make, the two are kept apart in the cache.
-uint32_t* ByteLevelEncoder::encode_part(const char* p, size_t len, size_t readable, uint32_t flag, Scratch& s, uint32_t* out) const {
+uint32_t* TableEncoder::encode_part(const char* p, size_t len, size_t readable, uint32_t flag, Scratch& s, uint32_t* out) const {
     const uint64_t salt = flag == WordTable::inner && bpe_.ignores_merges() ? 0x5851F42D4C957F2Du : 0;
     if (len > ShortKey::bytes_max) return encode_long(p, len, readable, flag, salt, s, out);
     ShortKey key = ShortKey::of(p, len, readable);
@@ -185,7 +290,7 @@ uint32_t* ByteLevelEncoder::encode_part(const char* p, size_t len, size_t readab
     return out + 1;
 }
 
-uint32_t* ByteLevelEncoder::encode_long(const char* p, size_t len, size_t readable, uint32_t flag, uint64_t salt, Scratch& s, uint32_t* out) const {
+uint32_t* TableEncoder::encode_long(const char* p, size_t len, size_t readable, uint32_t flag, uint64_t salt, Scratch& s, uint32_t* out) const {
     const uint64_t hash = token_hash({p, len});
     if (const uint32_t found = words_.find_long({p, len}, hash); found & flag) {
         *out++ = found & WordTable::id_mask;
@@ -195,7 +300,7 @@ uint32_t* ByteLevelEncoder::encode_long(const char* p, size_t len, size_t readab
 }
 
 // What is no token as a whole.
-uint32_t* ByteLevelEncoder::encode_merged(const char* p, size_t len, size_t readable, ShortKey key, uint64_t place, uint64_t salt, Scratch& s,
+uint32_t* TableEncoder::encode_merged(const char* p, size_t len, size_t readable, ShortKey key, uint64_t place, uint64_t salt, Scratch& s,
                                           uint32_t* out) const {
     const bool cached = len <= PieceCache::bytes_max;
     if (cached) {
@@ -216,30 +321,33 @@ uint32_t* ByteLevelEncoder::encode_merged(const char* p, size_t len, size_t read
 }
 
 // The longest reached token that `p` starts with, of at most `len` bytes.
-std::pair<uint32_t, uint32_t> ByteLevelEncoder::match(const char* p, size_t len, size_t readable) const {
+std::pair<uint32_t, uint32_t> TableEncoder::match(const char* p, size_t len, size_t readable) const {
     if (len > 1) len = std::min<size_t>(len, longest_[static_cast<size_t>(static_cast<uint8_t>(p[0])) << 8 | static_cast<uint8_t>(p[1])]);
     for (; len > ShortKey::bytes_max; len--) {
         const uint32_t found = words_.find_long({p, len}, token_hash({p, len}));
         if (found & WordTable::inner) return {found & WordTable::id_mask, static_cast<uint32_t>(len)};
     }
     for (; len > 1; len--) {
-        const ShortKey key = ShortKey::of(p, len, readable);
-        const uint32_t found = words_.find(key, key.hash());
+        const uint32_t found = words_.find_rare(ShortKey::of(p, len, readable));
         if (found & WordTable::inner) return {found & WordTable::id_mask, static_cast<uint32_t>(len)};
     }
-    return {byte_ids_[static_cast<uint8_t>(*p)], 1};
+    if (!by_chars_) return {byte_ids_[static_cast<uint8_t>(*p)], 1};
+    if (*p == ' ') return {space_id_, 1};
+    const uint32_t found = words_.find_rare(ShortKey::of(p, 1, readable));
+    return {found & WordTable::inner ? found & WordTable::id_mask : Vocab::none, 1};
 }
 
 // Exact BPE without merging: the longest token, then the longest that may stand beside it, and so on; where none may, back to the token
 // before and a shorter one there. The beginnings of an encoding are themselves encodings, so a place once found dead stays so.
 // Null when the tokens known as reached do not suffice.
-uint32_t* ByteLevelEncoder::match_all(const char* p, size_t len, size_t readable, uint32_t* out) const {
+uint32_t* TableEncoder::match_all(const char* p, size_t len, size_t readable, uint32_t* out) const {
     uint64_t dead = 0;
     uint8_t lens[match_max];
     uint32_t* const from = out;
     size_t at = 0, most = len;
     while (at < len) {
         const auto [id, taken] = match(p + at, most, readable - at);
+        if (id == Vocab::none) return nullptr;    // bytes of a character that is no token, or a shorter try ended within one
         if (!(dead >> (at + taken) & 1) && (out == from || trees_.neighbours(bpe_, out[-1], id))) {
             lens[out - from] = static_cast<uint8_t>(taken);
             *out++ = id;
@@ -259,23 +367,30 @@ uint32_t* ByteLevelEncoder::match_all(const char* p, size_t len, size_t readable
     return out;
 }
 
-uint32_t* ByteLevelEncoder::merge(const char* p, size_t len, size_t readable, Scratch& s, uint32_t* out) const {
+uint32_t* TableEncoder::merge(const char* p, size_t len, size_t readable, Scratch& s, uint32_t* out) const {
     if (len <= match_max) {
         if (uint32_t* end = match_all(p, len, readable, out)) return end;
     }
-    s.bpe.ids.resize(len), s.bpe.lens.assign(len, 1);
-    for (size_t i = 0; i < len; i++) s.bpe.ids[i] = byte_ids_[static_cast<uint8_t>(p[i])];
+    symbols_of(p, len, s.bpe);
     bpe_.merge(s.bpe);
     return std::copy(s.bpe.ids.begin(), s.bpe.ids.end(), out);
 }
 
 }  // namespace
 
+std::unique_ptr<FastEncoder> make_sentence_piece_encoder(const TokenizerSpec& spec, const Vocab& vocab, const Bpe& bpe) {
+    const std::optional<SpaceRule> rule = recognise_spaces(spec);
+    if (!rule || !bpe.plain()) return nullptr;
+    auto made = std::make_unique<TableEncoder>(*rule, bpe);
+    if (!made->fill(spec, vocab)) return nullptr;
+    return made;
+}
+
 std::unique_ptr<FastEncoder> make_byte_level_encoder(const TokenizerSpec& spec, const Vocab& vocab, const Bpe& bpe) {
     if (!spec.pre_tokenizer || !bpe.plain()) return nullptr;
     std::unique_ptr<Scanner> scanner = recognise_scanner(*spec.pre_tokenizer);
     if (!scanner) return nullptr;
-    auto made = std::make_unique<ByteLevelEncoder>(std::move(scanner), bpe);
+    auto made = std::make_unique<TableEncoder>(std::move(scanner), bpe);
     if (!made->fill(spec, vocab)) return nullptr;
     return made;
 }

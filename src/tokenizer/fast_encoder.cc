@@ -6,7 +6,8 @@ namespace weir::tok {
 
 std::unique_ptr<FastEncoder> recognise_fast(const TokenizerSpec& spec, const Vocab& vocab, const Bpe& bpe) {
     if (spec.model.kind != ModelSpec::Kind::bpe) return nullptr;
-    return make_byte_level_encoder(spec, vocab, bpe);
+    if (auto made = make_byte_level_encoder(spec, vocab, bpe)) return made;
+    return make_sentence_piece_encoder(spec, vocab, bpe);
 }
 
 }  // namespace weir::tok

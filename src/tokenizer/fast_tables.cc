@@ -9,6 +9,8 @@ void WordTable::reserve(size_t short_count, size_t long_count, size_t long_bytes
     shift_ = 60;
     while (slots * 7 < short_count * 10) slots *= 2, shift_--;
     slots_ = HugeArray<Slot>(slots);
+    filter_shift_ = shift_ - 3;
+    filter_ = HugeArray<uint64_t>(slots / 8);
     longs_.reserve(long_count);
     long_bytes_.reserve(long_bytes);
     long_values_.reserve(long_count), long_ends_.reserve(long_count + 1);
@@ -24,25 +26,34 @@ void WordTable::put(std::string_view bytes, uint32_t id, uint32_t flags) {
         return;
     }
     const ShortKey key = ShortKey::of(bytes.data(), bytes.size(), bytes.size());
-    size_t at = key.hash() >> shift_;
+    const uint64_t hash = key.hash();
+    if (flags & inner) filter_[hash >> filter_shift_ >> 6] |= uint64_t(1) << (hash >> filter_shift_ & 63);
+    size_t at = hash >> shift_;
     while (slots_[at].value != 0) at = (at + 1) & (slots_.size() - 1);
     slots_[at] = {key.low, key.high, id | flags | key.len << 28};
 }
 
 void CutFilter::add(std::string_view token) {
     const auto continues = [](char c) { return (static_cast<uint8_t>(c) & 0xC0) == 0x80; };
-    const size_t n = token.size();
-    size_t left = 0;
-    bool left_whole = !continues(token[0]);
-    for (size_t at = 1; at < n; at++) {
-        if (continues(token[at])) continue;
-        const auto want = static_cast<size_t>(unicode::point_len(static_cast<uint8_t>(token[at])));
-        const bool right_whole = at + want <= n;
-        if (left_whole && right_whole) set(pairs_, pair_hash(mix(&token[left], at - left), mix(&token[at], want)));
-        else if (left_whole) set(sides_, side_hash(mix(&token[left], at - left)));
-        else if (right_whole) set(sides_, side_hash(~mix(&token[at], want)));
-        else set(bytes_, static_cast<uint32_t>(uint8_t(token[at - 1])) << 8 | uint8_t(token[at]));
-        left = at, left_whole = true;
+    const char *p = token.data(), *end = p + token.size();
+    char32_t left = 0;
+    bool left_whole = !continues(*p);
+    if (!left_whole) {
+        while (p < end && continues(*p)) p++;
+    } else {
+        if (end - p <= unicode::point_len(static_cast<uint8_t>(*p))) return;
+        left = unicode::next_point(p);
+    }
+    while (p < end) {
+        const char* at = p;
+        const bool right_whole = end - p >= unicode::point_len(static_cast<uint8_t>(*p));
+        const char32_t right = right_whole ? unicode::next_point(p) : 0;
+        if (left_whole && right_whole) set(pairs_, pair_hash(left, right));
+        else if (left_whole) set(sides_, side_hash(left));
+        else if (right_whole) set(sides_, side_hash(~right));
+        else set(bytes_, bytes_key(at[-1], *at));
+        if (!right_whole) break;
+        left = right, left_whole = true;
     }
 }
 

@@ -57,11 +57,17 @@ public:
             if (s.value == 0) return 0;
         }
     }
+    // As find, for keys that mostly are not there: asks a small filter first.
+    uint32_t find_rare(const ShortKey& key) const {
+        const uint64_t hash = key.hash();
+        if (!(filter_[hash >> filter_shift_ >> 6] >> (hash >> filter_shift_ & 63) & 1)) return 0;
+        return find(key, hash);
+    }
     uint32_t find_long(std::string_view bytes, uint64_t hash) const {    // its token_hash
         const uint32_t at = longs_.find_hashed(bytes, hash, [this](uint32_t v) { return long_text(v); });
         return at == TokenIndex::none ? 0 : long_values_[at];
     }
-    size_t memory_bytes() const { return slots_.size() * 16 + longs_.memory_bytes() + long_bytes_.capacity() + 8 * long_values_.capacity(); }
+    size_t memory_bytes() const { return slots_.size() * 16 + filter_.size() * 8 + longs_.memory_bytes() + long_bytes_.capacity() + 8 * long_values_.capacity(); }
 
 private:
     struct Slot {
@@ -70,7 +76,8 @@ private:
     };
     std::string_view long_text(uint32_t v) const { return std::string_view(long_bytes_).substr(long_ends_[v], long_ends_[v + 1] - long_ends_[v]); }
     HugeArray<Slot> slots_;
-    int shift_ = 60;
+    HugeArray<uint64_t> filter_;         // of the short tokens that may be parts
+    int shift_ = 60, filter_shift_ = 57;
     TokenIndex longs_;
     std::string long_bytes_;
     std::vector<uint32_t> long_ends_{0}, long_values_;
@@ -81,20 +88,14 @@ class CutFilter {
 public:
     CutFilter() : pairs_(size_t(1) << 14), sides_(size_t(1) << 13), bytes_(1 << 10) {}
     void add(std::string_view token);            // raw bytes, of at least two
-    // Whether the characters that end and start at `p`, within a text, may be cut apart. Not for pairs of two ASCII characters.
-    bool safe(const char* left, size_t left_len, const char* right, size_t right_len) const {
-        const uint32_t a = mix(left, left_len), b = mix(right, right_len);
-        return !(test(pairs_, pair_hash(a, b)) || test(sides_, side_hash(a)) || test(sides_, side_hash(~b)) ||
-                 test(bytes_, static_cast<uint32_t>(uint8_t(left[left_len - 1])) << 8 | uint8_t(right[0])));
+    // Whether a text may be cut between these two characters, whose bytes at the cut are those. Not for two ASCII characters.
+    bool safe(char32_t a, char32_t b, char last_byte, char first_byte) const {
+        return !test(pairs_, pair_hash(a, b)) && !test(sides_, side_hash(a)) && !test(sides_, side_hash(~b)) && !test(bytes_, bytes_key(last_byte, first_byte));
     }
     size_t memory_bytes() const { return 8 * (pairs_.capacity() + sides_.capacity() + bytes_.capacity()); }
 
 private:
-    static uint32_t mix(const char* p, size_t len) {
-        uint32_t out = 0;
-        std::memcpy(&out, p, len);
-        return out;
-    }
+    static uint32_t bytes_key(char last, char first) { return static_cast<uint32_t>(static_cast<uint8_t>(last)) << 8 | static_cast<uint8_t>(first); }
     static uint32_t pair_hash(uint32_t a, uint32_t b) {
         const uint64_t h = (uint64_t(a) << 32 | b) * 0x9E3779B97F4A7C15u;
         return static_cast<uint32_t>((h ^ h >> 29) * 0xD6E8FEB86659FD93u >> 44);
@@ -115,7 +116,7 @@ public:
         uint32_t high = 0;
         uint16_t len = 0, count = 0;
         uint32_t ids[short_ids_max] = {};
-        bool is(const ShortKey& key) const { return low == key.low && high == key.high && len == key.len; }
+        bool is(const ShortKey& key) const { return ((low ^ key.low) | (high ^ key.high) | (len ^ key.len)) == 0; }
     };
     struct alignas(128) Long {
         char bytes[bytes_max];
@@ -127,8 +128,11 @@ public:
     // Two slots side by side, in one line of memory.
     const Short* slot(uint64_t hash) const { return &shorts_[hash >> short_shift << 1]; }
     void put(const ShortKey& key, uint64_t hash, const uint32_t* ids, size_t count) {
-        Short& s = shorts_[hash >> short_shift << 1];
-        (&s)[1] = s;
+        Short* two = &shorts_[hash >> short_shift << 1];
+        // One that is a token is soon found again; those that were merged stay before it.
+        const bool behind = count == 1 && two->count > 1;
+        if (!behind) two[1] = two[0];
+        Short& s = two[behind];
         s.low = key.low, s.high = key.high, s.len = static_cast<uint16_t>(key.len), s.count = static_cast<uint16_t>(count);
         std::memcpy(s.ids, ids, count * 4);
     }

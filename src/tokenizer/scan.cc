@@ -115,7 +115,6 @@ constexpr Known known[] = {
     {CONTRACTIONS "|" FIRST R"(\p{L}+|\p{N}{1,3})" SIGNS SPACES, [] { return make(scan::Cl100k{3}, plain_flags); }},
     {CONTRACTIONS "|" FIRST R"(\p{L}+|\p{N})" SIGNS SPACES, [] { return make(scan::Cl100k{1}, plain_flags); }},
     {CONTRACTIONS "|" FIRST R"([\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*)" SPACES, [] { return make(scan::Cl100k{1}, marked_flags); }},
-    {R"((?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD]))" "|" FIRST R"(\p{L}+|\p{N}{1,3})" SIGNS SPACES, nullptr},
     {WORDS(UPPER, LOWER, CONTRACTIONS "?") R"(|\p{N}{1,3})" SIGNS_SLASH SPACES, [] { return make(scan::O200k{3, true, true, false}, cased_flags); }},
     {WORDS(UPPER, LOWER, "") R"(|\p{N})" SIGNS_SLASH SPACES, [] { return make(scan::O200k{1, false, true, false}, cased_flags); }},
     {R"([\p{Han}]+|)" WORDS(UPPER_KIMI, LOWER_KIMI, CONTRACTIONS "?") R"(|\p{N}{1,3})" SIGNS SPACES,
@@ -126,6 +125,13 @@ constexpr std::string_view deepseek[] = {
     R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*)" SPACES};
 
 using Spec = PreTokenizerSpec;
+
+// A newline itself in a pattern is what \n is.
+std::string spelled_out(const std::string& pattern) {
+    std::string out;
+    for (const char c : pattern) out += c == '\n' ? "\\n" : c == '\r' ? "\\r" : std::string(1, c);
+    return out;
+}
 
 // A Split that keeps every character, one piece a match: Isolated, or Removed of what does not match where everything does.
 bool keeps_all(const Spec& s, bool everything_matches) {
@@ -150,13 +156,13 @@ std::unique_ptr<Scanner> recognise_scanner(const PreTokenizerSpec& spec) {
     if (own_pattern) return nullptr;
     if (steps.size() == 2) {
         for (const Known& k : known) {
-            if (k.make && keeps_all(*steps[0], true) && steps[0]->pattern.text == k.pattern) return k.make();
+            if (keeps_all(*steps[0], true) && spelled_out(steps[0]->pattern.text) == k.pattern) return k.make();
         }
         return nullptr;
     }
     if (steps.size() != 4) return nullptr;
     for (size_t i = 0; i < 3; i++) {
-        if (!keeps_all(*steps[i], false) || steps[i]->pattern.text != deepseek[i]) return nullptr;
+        if (!keeps_all(*steps[i], false) || spelled_out(steps[i]->pattern.text) != deepseek[i]) return nullptr;
     }
     return make(scan::DeepSeek{}, deepseek_flags);
 }
