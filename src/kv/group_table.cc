@@ -24,13 +24,6 @@ GroupTable::GroupTable(Region groups, Region places, uint32_t groups_max, Bytes&
     buckets_.store(present_.get(), std::memory_order_release);
 }
 
-uint64_t GroupTable::hash(BlockId parent, uint64_t local) {
-    uint64_t h = (local ^ parent) * 0x9E3779B97F4A7C15ull;
-    h ^= h >> 32;
-    h += uint64_t{parent} * 0xD6E8FEB86659FD93ull;
-    return h ^ h >> 29;
-}
-
 std::unique_ptr<GroupTable::Buckets> GroupTable::make_buckets(uint32_t n, uint32_t link) {
     auto* heads = new (std::nothrow) std::atomic<uint32_t>[n]();
     if (!heads) return nullptr;
@@ -81,8 +74,8 @@ uint32_t GroupTable::make(BlockId parent, uint64_t local, uint32_t age) {
     }
     const uint32_t coming = free_.empty() ? high_ : free_.back();        // the one after: cold memory, needed 16 blocks from now
     if (coming < groups_max_) {
-        __builtin_prefetch(&groups_[coming], 1);
-        for (size_t at = 0; at < sizeof(Places); at += 64) __builtin_prefetch(reinterpret_cast<char*>(&places_[coming]) + at, 1);
+        prefetch_head(coming);
+        prefetch_bytes(&places_[coming], sizeof(Places));
     }
     Group& g = groups_[number];
     g.parent.store(parent, std::memory_order_relaxed);
@@ -162,7 +155,7 @@ void GroupTable::reclaim() {
 
 void GroupTable::tend() {
     if (coming_) return grow_step();
-    if (live_ <= present_->mask) return;
+    if (live_ <= present_->mask / 2) return;
     if (former_) {
         epochs_.close();
         reclaim();

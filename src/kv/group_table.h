@@ -9,6 +9,7 @@
 #include "kv/epochs.h"
 #include "kv/group.h"
 #include "kv/holder_sets.h"
+#include "kv/prefetch.h"
 #include "kv/region.h"
 
 namespace weir::kv {
@@ -42,10 +43,10 @@ public:
     uint64_t& name(BlockId block) const { return places_of(block).name[block % group_blocks]; }
     const Digest& digest() const { return digest_; }
     uint32_t find_child(BlockId parent, uint64_t local) const;       // 0 = none
-    void prefetch_head(uint32_t group) const { __builtin_prefetch(&groups_[group]); }
-    void prefetch_bucket(const Group& g) const {                     // for an unlink soon
+    [[gnu::always_inline]] void prefetch_head(uint32_t group) const { prefetch_line(&groups_[group]); }
+    [[gnu::always_inline]] void prefetch_bucket(const Group& g) const {                     // for an unlink soon
         const Buckets* b = present_.get();
-        __builtin_prefetch(&b->heads[hash(g.parent.load(std::memory_order_relaxed), g.first) & b->mask]);
+        prefetch_line(&b->heads[hash(g.parent.load(std::memory_order_relaxed), g.first) & b->mask]);
     }
 
     uint32_t make(BlockId parent, uint64_t local, uint32_t age);     // place 0 set up, linked; 0 = no room
@@ -83,7 +84,12 @@ private:
         std::unique_ptr<std::atomic<uint32_t>[]> heads;
     };
     struct Retired { uint64_t epoch; uint32_t id; bool is_set; };
-    static uint64_t hash(BlockId parent, uint64_t local);
+    static uint64_t hash(BlockId parent, uint64_t local) {
+        uint64_t h = (local ^ parent) * 0x9E3779B97F4A7C15ull;
+        h ^= h >> 32;
+        h += uint64_t{parent} * 0xD6E8FEB86659FD93ull;
+        return h ^ h >> 29;
+    }
     static std::unique_ptr<Buckets> make_buckets(uint32_t n, uint32_t link);
     void link(Buckets&, uint32_t group);
     void unlink(Buckets&, uint32_t group);

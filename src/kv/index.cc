@@ -9,7 +9,7 @@
 
 namespace weir::kv {
 namespace {
-constexpr size_t slice = 64, prefetch_names = 16, prefetch_groups = 8;
+constexpr size_t slice = 64, prefetch_names = 32, prefetch_groups = 16;
 }
 
 Result<std::unique_ptr<KvIndex>> KvIndex::make(IndexSettings settings) {
@@ -35,6 +35,7 @@ void KvIndex::stored(Rank rank, Tier tier, const uint64_t* parent, std::span<con
     uint64_t name = parent ? *parent : 0;
     for (bool first = true; !blocks.empty(); first = false) {
         const auto part = blocks.first(std::min(slice, blocks.size()));
+        prefetch_bytes(part.data(), part.size_bytes());    // events come out of a queue: as cold as what they are about
         Turn turn(*this);
         start_work(part.size());
         RankState& r = rank_state(rank);
@@ -107,6 +108,7 @@ void KvIndex::removed(Rank rank, Tier tier, std::span<const uint64_t> names) {
     ASSERT(rank < ranks_max && tier < Tier::predicted);
     while (!names.empty()) {
         const auto part = names.first(std::min(slice, names.size()));
+        prefetch_bytes(part.data(), part.size_bytes());
         const size_t n = part.size();
         Turn turn(*this);
         start_work(n);
@@ -117,9 +119,9 @@ void KvIndex::removed(Rank rank, Tier tier, std::span<const uint64_t> names) {
             if (i + prefetch_names < n) names_.prefetch(part[i + prefetch_names]);
             if (i + prefetch_groups < n) {
                 const BlockId soon = names_.guess(part[i + prefetch_groups]);
-                __builtin_prefetch(&groups_.of(soon));
-                __builtin_prefetch(&groups_.places_of(soon).set[0]);
-                __builtin_prefetch(&groups_.name(soon));
+                prefetch_line(&groups_.of(soon));
+                prefetch_line(&groups_.places_of(soon).set[0]);
+                prefetch_line(&groups_.name(soon));
             }
             if (holder && release_named(holder, part[i])) {
                 ++stats_.removed;

@@ -48,7 +48,7 @@ void Matcher::walk(std::span<const uint64_t> local) {
         const uint32_t next = g.next.load(acquire), ahead = g.ahead.load(relaxed);
         if (next) groups.prefetch_head(next);
         if (ahead) groups.prefetch_head(ahead);
-        for (uint32_t line = 0; line < 2; ++line) __builtin_prefetch(local.data() + depth + query_ahead + 8 * line);   // past the end: harmless
+        for (uint32_t line = 0; line < 2; ++line) prefetch_line(local.data() + depth + query_ahead + 8 * line);   // past the end: harmless
         if (g.age.load(relaxed) != tick) g.age.store(tick, relaxed);
         const uint32_t count = g.count.load(acquire);
         const SetId uniform = g.uniform.load(acquire);

@@ -9,13 +9,6 @@ NameTable::NameTable(Region pages, size_t pages_max, const Places* places, Bytes
     bytes_.take(page_bytes);
 }
 
-uint32_t NameTable::tag(uint64_t name) {           // engines may count 1, 2, 3: spread them
-    name *= 0x9E3779B97F4A7C15ull;
-    name ^= name >> 32;
-    name *= 0xD6E8FEB86659FD93ull;
-    return static_cast<uint32_t>(name >> 32);
-}
-
 uint64_t* NameTable::find_slot(uint64_t name) const {
     const uint32_t t = tag(name);
     uint64_t* p = page(page_of(t));

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "kv/group.h"
+#include "kv/prefetch.h"
 #include "kv/region.h"
 
 namespace weir::kv {
@@ -15,7 +16,7 @@ public:
     NameTable(Region pages, size_t pages_max, const Places* places, Bytes& bytes);
     static size_t region_bytes(size_t pages_max) { return pages_max * page_bytes; }
 
-    void prefetch(uint64_t name) const { __builtin_prefetch(home(tag(name))); }
+    [[gnu::always_inline]] void prefetch(uint64_t name) const { prefetch_line(home(tag(name))); }
     uint32_t find(uint64_t name) const;                    // 0 = unknown
     uint32_t guess(uint64_t name) const;                   // the first block with the same tag: right but for one in thousands; 0 = none
     enum class Put : uint8_t { done, taken, no_room };
@@ -36,10 +37,15 @@ public:
 private:
     static constexpr uint32_t near_max = 128;
     bool can_grow() const { return pages_ < pages_max_ && bytes_.room(page_bytes + 64, keep()); }
-    static constexpr uint32_t page_slots = page_bytes / 8, split_at = page_slots * 7 / 10, full_at = page_slots * 15 / 16;
+    static constexpr uint32_t page_slots = page_bytes / 8, split_at = page_slots * 6 / 10, full_at = page_slots * 15 / 16;
     struct Page { uint16_t used = 0; uint8_t depth = 0; };
     bool named(uint32_t block, uint64_t name) const { return places_[block / group_blocks].name[block % group_blocks] == name; }
-    static uint32_t tag(uint64_t name);                    // top bits choose the page, low nine the slot
+    static uint32_t tag(uint64_t name) {                   // top bits choose the page, low nine the slot
+        name *= 0x9E3779B97F4A7C15ull;                     // engines may count 1, 2, 3: spread them
+        name ^= name >> 32;
+        name *= 0xD6E8FEB86659FD93ull;
+        return static_cast<uint32_t>(name >> 32);
+    }
     size_t keep() const { return bytes_.limit() / 16; }
     uint32_t page_of(uint32_t t) const { return directory_[depth_ == 0 ? 0 : t >> (32 - depth_)]; }
     uint64_t* page(uint32_t p) const { return slots_ + size_t{p} * page_slots; }
