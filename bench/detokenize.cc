@@ -75,6 +75,7 @@ int main(int argc, char** argv) {
     });
     const double whole = best_ns(passes, ids.size(), [&] { bytes += (*tokenizer)->decode(ids, true).size(); });
     if (stopped) std::printf("the text has a stop string: its figure is too low\n");
-    std::printf("tokens %zu  stream %.1f ns/token  with 4 stop strings %.1f ns/token  full decode %.1f ns/token  (%zu bytes)\n", ids.size(), plain, checked, whole, bytes);
+    std::printf("tokens %zu  stream %.1f ns/token  with 4 stop strings %.1f ns/token  full decode %.1f ns/token  (%zu bytes)\n", ids.size(), plain,
+                checked, whole, bytes);
     return 0;
 }

@@ -90,8 +90,8 @@ Result<void> merge_added_tokens(const FolderConfig& config, TokenizerSpec& spec)
         const auto known = std::find_if(spec.added.begin(), spec.added.end(), [&](const AddedToken& t) { return t.id == token.id; });
         if (known != spec.added.end()) {
             if (known->text != token.text)
-                return Failure(Code::bad_field, "id " + std::to_string(token.id) + " is " + known->text + " in the vocabulary and " + token.text + " in tokenizer_config.json",
-                               "added_tokens_decoder");
+                return Failure(Code::bad_field, "id " + std::to_string(token.id) + " is " + known->text + " in the vocabulary and " + token.text +
+                                                    " in tokenizer_config.json", "added_tokens_decoder");
             *known = token;
         } else {
             spec.added.push_back(token);

@@ -99,7 +99,8 @@ void read_general(const GgufMetadata& meta, GgufInfo& info) {
     constexpr std::string_view prefix = "tokenizer.chat_template";
     info.chat_template = meta.text(prefix).value_or("");
     for (const auto& value : meta.values()) {
-        if (value.type != GgufType::string || !value.key.starts_with(prefix) || value.key.size() <= prefix.size() + 1 || value.key[prefix.size()] != '.') continue;
+        const bool named = value.key.starts_with(prefix) && value.key.size() > prefix.size() + 1 && value.key[prefix.size()] == '.';
+        if (!named || value.type != GgufType::string) continue;
         info.named_templates.emplace_back(value.key.substr(prefix.size() + 1), value.bytes);
     }
 }
@@ -110,7 +111,8 @@ Result<GgufFile> build(const GgufMetadata& meta) {
     read_general(meta, info);
     if (info.tokenizer_model.empty()) return bad("it has no tokenizer", key("model"));
     const Usual* usual = std::find_if(std::begin(usual_ids), std::end(usual_ids), [&](const Usual& u) { return u.model == info.tokenizer_model; });
-    if (usual == std::end(usual_ids)) return Failure(Code::not_supported, "GGUF: tokenizers of model " + info.tokenizer_model + " are not supported", key("model"));
+    if (usual == std::end(usual_ids))
+        return Failure(Code::not_supported, "GGUF: tokenizers of model " + info.tokenizer_model + " are not supported", key("model"));
     std::optional<GgufPre> pre;
     if (usual->model == "gpt2" || usual->model == "gemma4") {
         pre = find_gguf_pre(usual->model == "gemma4" ? "gemma4" : std::string_view(info.tokenizer_pre));

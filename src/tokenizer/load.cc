@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 
 #include "base/limits.h"
 #include "tokenizer/formats.h"
@@ -22,8 +21,9 @@ Result<std::string> read_file(const fs::path& path) {
     if (error) return Failure(Code::bad_request, "cannot read " + path.string() + ": " + error.message());
     if (size > limits::tokenizer_file_max) return Failure(Code::too_large, path.string() + " is too large for a tokenizer");
     std::ifstream in(path, std::ios::binary);
-    std::string bytes{std::istreambuf_iterator<char>(in), {}};
-    if (!in && bytes.size() != size) return Failure(Code::bad_request, "cannot read " + path.string());
+    std::string bytes(size, '\0');
+    in.read(bytes.data(), static_cast<std::streamsize>(size));
+    if (static_cast<uintmax_t>(in.gcount()) != size) return Failure(Code::bad_request, "cannot read " + path.string());
     return bytes;
 }
 
@@ -54,9 +54,10 @@ Result<fs::path> choose(const fs::path& folder) {
     const auto name = [](const char* text) { return [text](const fs::path& p) { return p.filename() == text; }; };
     const auto ends = [](const char* text) { return [text](const fs::path& p) { return p.extension() == text; }; };
     for (const fs::path* path : {named(name("tokenizer.json")), named(name("tiktoken.model")), named(ends(".tiktoken")), named(name("tekken.json")),
-                                 named(name("tokenizer.model")), named(name("spiece.model")), named(name("sentencepiece.bpe.model")), named(ends(".model")), named(ends(".gguf"))})
+                                 named(name("tokenizer.model")), named(name("spiece.model")), named(ends(".model")), named(ends(".gguf"))})
         if (path) return *path;
-    return Failure(Code::bad_request, "no tokenizer in " + folder.string() + " (looked for tokenizer.json, tiktoken.model, *.tiktoken, tekken.json, tokenizer.model, *.gguf)");
+    return Failure(Code::bad_request, "no tokenizer in " + folder.string() +
+                                          " (looked for tokenizer.json, tiktoken.model, *.tiktoken, tekken.json, tokenizer.model, *.gguf)");
 }
 
 Result<TokenizerSpec> read_spec(const fs::path& path) {

@@ -175,7 +175,8 @@ std::optional<uint32_t> control(const Proto& proto, const std::string& text) {
 Result<TokenizerSpec> read_sentencepiece(std::string_view bytes, const FolderConfig& config) {
     TRY(Proto proto, read_proto(bytes));
     TRY_OK(check_pieces(proto));
-    if (proto.model == ModelType::word) return Failure(Code::not_supported, "SentencePiece models of type WORD are not supported", "trainer_spec.model_type");
+    if (proto.model == ModelType::word)
+        return Failure(Code::not_supported, "SentencePiece models of type WORD are not supported", "trainer_spec.model_type");
     TokenizerSpec spec;
     ModelSpec& model = spec.model;
     for (uint32_t id = 0; id < proto.pieces.size(); ++id) {
@@ -185,7 +186,8 @@ Result<TokenizerSpec> read_sentencepiece(std::string_view bytes, const FolderCon
         model.present.push_back(!reserved);
         if (piece.type == Type::unknown) model.unk_id = id, model.unk_token = std::string(piece.text);
         if (piece.type == Type::unused && proto.model == ModelType::bpe && piece.text.size() > 1)
-            return Failure(Code::not_supported, "SentencePiece BPE models with unused pieces are not supported (" + std::string(piece.text) + ")", "pieces.type");
+            return Failure(Code::not_supported, "SentencePiece BPE models with unused pieces are not supported (" + std::string(piece.text) + ")",
+                           "pieces.type");
         if (piece.type == Type::user_defined) proto.rules.verbatim.emplace_back(piece.text);
         if (piece.type == Type::control || piece.type == Type::unknown) spec.added.push_back(added(piece, id));
     }
@@ -197,9 +199,11 @@ Result<TokenizerSpec> read_sentencepiece(std::string_view bytes, const FolderCon
     proto.rules.charsmap = std::string(proto.charsmap);
     proto.rules.prefix_at_start_only = config.legacy == false;
     TRY_OK(apply_sentencepiece_rules(proto.rules, spec));
-    const bool adds_bos = config.add_bos_token.value_or(proto.model == ModelType::bpe && (config.tokenizer_class.empty() || named(config, {"Llama", "Gemma", "Mistral"})));
+    const bool starts = proto.model == ModelType::bpe && (config.tokenizer_class.empty() || named(config, {"Llama", "Gemma", "Mistral"}));
+    const bool adds_bos = config.add_bos_token.value_or(starts);
     const bool adds_eos = config.add_eos_token.value_or(named(config, {"T5", "Pegasus", "Marian"}));
-    spec.post_processor = bos_eos_processor(adds_bos ? control(proto, proto.bos) : std::nullopt, adds_eos ? control(proto, proto.eos) : std::nullopt);
+    const auto bos = adds_bos ? control(proto, proto.bos) : std::nullopt, eos = adds_eos ? control(proto, proto.eos) : std::nullopt;
+    spec.post_processor = bos_eos_processor(bos, eos);
     return spec;
 }
 

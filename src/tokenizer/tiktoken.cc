@@ -68,8 +68,8 @@ void add_specials(const TiktokenFamily& family, const FolderConfig& config, Toke
     std::sort(ids.begin(), ids.end());
     std::sort(texts.begin(), texts.end());
     for (AddedToken& token : known) {
-        const bool taken = std::binary_search(ids.begin(), ids.end(), token.id) || std::binary_search(texts.begin(), texts.end(), token.text);
-        if (!taken) spec.added.push_back(std::move(token));
+        const bool id_taken = std::binary_search(ids.begin(), ids.end(), token.id);
+        if (!id_taken && !std::binary_search(texts.begin(), texts.end(), token.text)) spec.added.push_back(std::move(token));
     }
     std::sort(spec.added.begin(), spec.added.end(), [](const AddedToken& a, const AddedToken& b) { return a.id < b.id; });
 }
@@ -96,7 +96,8 @@ Result<TokenizerSpec> read_tiktoken(std::string_view bytes, std::string_view fil
     TRY_OK(check_ranks(spec.model));
     const TiktokenFamily* family = find_tiktoken_family(file_name, ranks, config);
     if (!family) {
-        return Failure(Code::not_supported, "no model family with " + std::to_string(ranks) + " tiktoken ranks is known, and neither " + std::string(file_name) +
+        return Failure(Code::not_supported, "no model family with " + std::to_string(ranks) + " tiktoken ranks is known, and neither " +
+                                                std::string(file_name) +
                                                 " nor config.json's model_type names one");
     }
     spec.model.merge_by_rank_of_token = true;
@@ -112,7 +113,8 @@ Result<TokenizerSpec> read_tiktoken(std::string_view bytes, std::string_view fil
     spec.pre_tokenizer = both;
     spec.decoder.emplace().kind = DecoderSpec::Kind::byte_level;
     const bool llama = family->name.starts_with("llama");
-    const auto bos = config.add_bos_token.value_or(llama) ? id_of(spec, config.bos_token.empty() && llama ? "<|begin_of_text|>" : config.bos_token) : std::nullopt;
+    const std::string bos_text = config.bos_token.empty() && llama ? "<|begin_of_text|>" : config.bos_token;
+    const auto bos = config.add_bos_token.value_or(llama) ? id_of(spec, bos_text) : std::nullopt;
     const auto eos = config.add_eos_token.value_or(false) ? id_of(spec, config.eos_token) : std::nullopt;
     spec.post_processor = bos_eos_processor(bos, eos);
     return spec;

@@ -37,8 +37,8 @@ void add_all(std::vector<AddedToken>& out, uint32_t first, std::initializer_list
 }
 
 // "<|name_0|>" and so on, `count` of them from `first` on.
-void add_numbered(std::vector<AddedToken>& out, uint32_t first, uint32_t count, const std::string& before, uint32_t from = 0, const std::string& after = "|>") {
-    for (uint32_t i = 0; i < count; ++i) out.push_back(special(before + std::to_string(from + i) + after, first + i));
+void add_numbered(std::vector<AddedToken>& out, uint32_t first, uint32_t count, const std::string& before, uint32_t from = 0) {
+    for (uint32_t i = 0; i < count; ++i) out.push_back(special(before + std::to_string(from + i) + "|>", first + i));
 }
 
 void gpt2_specials(uint32_t, std::vector<AddedToken>& out) { add_all(out, 50256, {"<|endoftext|>"}); }
@@ -50,8 +50,10 @@ void cl100k_specials(uint32_t, std::vector<AddedToken>& out) {
 
 // Harmony's list; o200k_base has two of these.
 void harmony_specials(uint32_t, std::vector<AddedToken>& out) {
-    add_all(out, 199998, {"<|startoftext|>", "<|endoftext|>", "<|reserved_200000|>", "<|reserved_200001|>", "<|return|>", "<|constrain|>", "<|reserved_200004|>",
-                          "<|channel|>", "<|start|>", "<|end|>", "<|message|>", "<|reserved_200009|>", "<|reserved_200010|>", "<|reserved_200011|>", "<|call|>"});
+    add_all(out, 199998, {"<|startoftext|>", "<|endoftext|>", "<|reserved_200000|>", "<|reserved_200001|>", "<|return|>", "<|constrain|>",
+                          "<|reserved_200004|>",
+                          "<|channel|>", "<|start|>", "<|end|>", "<|message|>", "<|reserved_200009|>", "<|reserved_200010|>", "<|reserved_200011|>",
+                          "<|call|>"});
     add_numbered(out, 200013, 5, "<|reserved_", 200013);
     add_all(out, 200018, {"<|endofprompt|>"});
     add_numbered(out, 200019, 201088 - 200019, "<|reserved_", 200019);
@@ -64,19 +66,24 @@ void o200k_specials(uint32_t, std::vector<AddedToken>& out) {
 
 // Llama 3.1's 256; 3.0 differs in reserved ones only.
 void llama3_specials(uint32_t n, std::vector<AddedToken>& out) {
-    add_all(out, n, {"<|begin_of_text|>", "<|end_of_text|>", "<|reserved_special_token_0|>", "<|reserved_special_token_1|>", "<|finetune_right_pad_id|>",
+    add_all(out, n, {"<|begin_of_text|>", "<|end_of_text|>", "<|reserved_special_token_0|>", "<|reserved_special_token_1|>",
+                     "<|finetune_right_pad_id|>",
                      "<|reserved_special_token_2|>", "<|start_header_id|>", "<|end_header_id|>", "<|eom_id|>", "<|eot_id|>", "<|python_tag|>"});
     add_numbered(out, n + 11, 245, "<|reserved_special_token_", 3);
 }
 
 void llama4_specials(uint32_t n, std::vector<AddedToken>& out) {
-    add_all(out, n, {"<|begin_of_text|>", "<|end_of_text|>", "<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>", "<|header_start|>", "<|header_end|>", "<|eom|>", "<|eot|>",
+    add_all(out, n, {"<|begin_of_text|>", "<|end_of_text|>", "<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>", "<|header_start|>",
+                     "<|header_end|>", "<|eom|>", "<|eot|>",
                      "<|step|>", "<|text_post_train_reserved_special_token_0|>", "<|text_post_train_reserved_special_token_1|>",
-                     "<|text_post_train_reserved_special_token_2|>", "<|text_post_train_reserved_special_token_3|>", "<|text_post_train_reserved_special_token_4|>",
+                     "<|text_post_train_reserved_special_token_2|>", "<|text_post_train_reserved_special_token_3|>",
+                     "<|text_post_train_reserved_special_token_4|>",
                      "<|text_post_train_reserved_special_token_5|>", "<|python_start|>", "<|python_end|>", "<|finetune_right_pad|>"});
     add_numbered(out, n + 19, 61, "<|text_post_train_reserved_special_token_", 8);
-    add_all(out, n + 80, {"<|image_start|>", "<|image_end|>", "<|vision_reserved_special_token_0|>", "<|vision_reserved_special_token_1|>", "<|tile_x_separator|>",
-                          "<|tile_y_separator|>", "<|vision_reserved_special_token_2|>", "<|vision_reserved_special_token_3|>", "<|vision_reserved_special_token_4|>",
+    add_all(out, n + 80, {"<|image_start|>", "<|image_end|>", "<|vision_reserved_special_token_0|>", "<|vision_reserved_special_token_1|>",
+                          "<|tile_x_separator|>",
+                          "<|tile_y_separator|>", "<|vision_reserved_special_token_2|>", "<|vision_reserved_special_token_3|>",
+                          "<|vision_reserved_special_token_4|>",
                           "<|vision_reserved_special_token_5|>", "<|image|>", "<|vision_reserved_special_token_6|>", "<|patch|>"});
     add_numbered(out, n + 93, 1041, "<|vision_reserved_special_token_", 7);
     add_all(out, n + 1134, {"<|reasoning_thinking_start|>", "<|reasoning_thinking_end|>"});
@@ -93,7 +100,8 @@ void qwen_specials(uint32_t n, std::vector<AddedToken>& out) {
 void whisper_specials(uint32_t n, std::vector<AddedToken>& out) {
     static constexpr std::string_view languages =
         "en zh de es ru ko fr ja pt tr pl ca nl ar sv it id hi fi vi he uk el ms cs ro da hu ta no th ur hr bg lt la mi ml cy sk te fa lv bn sr az sl kn et mk "
-        "br eu is hy ne mn bs kk sq sw gl mr pa si km sn yo so af oc ka be tg sd gu am yi lo uz fo ht ps tk nn mt sa lb my bo tl mg as tt haw ln ha ba jw su yue";
+        "br eu is hy ne mn bs kk sq sw gl mr pa si km sn yo so af oc ka be tg sd gu am yi lo uz fo ht ps tk nn mt sa lb my bo tl mg as tt "
+        "haw ln ha ba jw su yue";
     const bool multilingual = n > 50256;
     add_all(out, n, {"<|endoftext|>", "<|startoftranscript|>"});
     size_t at = 0;
