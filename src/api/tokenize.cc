@@ -217,7 +217,8 @@ Result<AddTokenizer> read_add_tokenizer(const Options& options, Str body, Arena&
     TRY(ask.chat_template, fields.text("chat_template", false));
     for (auto [value, name] : {std::pair(ask.name, "name"), std::pair(ask.source, "source")})
         if (value.empty() || value.size() > limits::tokenizer_name_max)
-            return fields.refuse().invalid(std::string(name) + " must have 1 to " + std::to_string(limits::tokenizer_name_max) + " bytes", name, "invalid_value");
+            return fields.refuse().invalid(std::string(name) + " must have 1 to " + std::to_string(limits::tokenizer_name_max) + " bytes", name,
+                                           "invalid_value");
     return ask;
 }
 

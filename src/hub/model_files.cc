@@ -80,7 +80,7 @@ void read_special_tokens(const hub::ConfigJson& json, ModelFiles& out) {
 
 std::string find_vocabulary(const fs::path& folder) {
     std::error_code why;
-    for (const char* name : {"tokenizer.json", "tekken.json", "tokenizer.model", "tiktoken.model", "spiece.model", "sentencepiece.bpe.model", "spm.model"})
+    for (const char* name : {"tokenizer.json", "tekken.json", "tiktoken.model", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "spm.model"})
         if (fs::is_regular_file(folder / name, why)) return folder / name;
     std::vector<std::string> others;
     for (auto& entry : fs::directory_iterator(folder, why)) {

@@ -10,7 +10,17 @@ namespace {
 
 constexpr size_t cut_stride = 512;               // between places where a text may be taken up again
 constexpr size_t piece_bytes = 16 * 1024;        // of a text that nobody keeps
-constexpr unsigned cuts_tried = 8;               // of a hit, before it counts as none
+constexpr unsigned cuts_tried = 16;              // of a hit, before a shorter one does
+// How far behind a place the text may still decide whether it can be cut there: far longer than any added token. Runs of blanks or
+// digits may be longer, but where one begins does not depend on where it ends.
+constexpr size_t lookahead = 1'024;
+
+// The text up to `bytes` and what may matter behind it, ending between characters.
+std::string_view window(std::string_view text, size_t bytes) {
+    size_t end = std::min(text.size(), bytes + lookahead);
+    while (end < text.size() && end > bytes && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) end--;
+    return text.substr(0, end);
+}
 
 bool take_relaxed(std::atomic<uint64_t>& counter, uint64_t n) { return counter.fetch_add(n, std::memory_order_relaxed), true; }
 
@@ -61,31 +71,37 @@ void EncodeJob::find_beginning() {
     PrefixCache& cache = *caches_->prefix_;
     PrefixCache::Hit hit = cache.find(keys_);
     if (!hit.node) return;
-    uint64_t limit = hit.common;
-    for (unsigned tried = 0; hit.node && tried < cuts_tried; tried++) {
-        Cut cut;
-        if (!PrefixCache::next_cut(hit.node, limit, cut)) break;
-        // Known to be one in the text it comes from; what follows may be another here.
-        if (tokenizer_.safe_cut(text_, cut.bytes) == cut.bytes) {
-            parent_ = hit.node;
-            from_ = cut;
-            break;
-        }
-        limit = cut.bytes - 1;
+    // All that can matter for this one is the same in both texts.
+    Cut anchor;
+    PrefixCache::NodeRef at = hit.node;
+    if (hit.common > lookahead && PrefixCache::next_cut(at, hit.common - lookahead, anchor)) {
+        parent_ = at;
+        from_ = anchor;
     }
-    // Both texts may go on alike for less than a block.
-    size_t end = std::min<size_t>(hit.common + TextHash::block_bytes, text_.size()) - 1;
-    for (unsigned tried = 0; tried < cuts_tried; tried++) {
-        size_t cut = end > from_.bytes ? from_.bytes + tokenizer_.safe_cut(text_.substr(from_.bytes), end - from_.bytes) : 0;
-        if (cut <= std::max<size_t>(hit.common, from_.bytes)) return;
-        PrefixCache::NodeRef node = cache.find_cut(caches_->hash_.beginning(text_, keys_, cut));
-        Cut known;
-        if (node && PrefixCache::next_cut(node, cut, known) && known.bytes == cut) {
-            parent_ = std::move(node);
-            from_ = known;
-            return;
-        }
-        end = cut - 1;
+    auto is_cut_here = [&](uint64_t bytes) {
+        std::string_view rest = text_.substr(anchor.bytes);
+        return tokenizer_.safe_cut(window(rest, bytes - anchor.bytes), bytes - anchor.bytes) == bytes - anchor.bytes;
+    };
+    auto take = [&](PrefixCache::NodeRef node, uint64_t bytes) {
+        Cut cut;
+        if (!node || !PrefixCache::next_cut(node, bytes, cut) || cut.bytes != bytes || !is_cut_here(bytes)) return false;
+        parent_ = std::move(node);
+        from_ = cut;
+        return true;
+    };
+    // Both may go on alike for less than a block.
+    uint64_t end = std::min<uint64_t>(hit.common + TextHash::block_bytes, text_.size());
+    auto& own = hit.node->cuts;
+    unsigned tried = 0;
+    for (auto cut = std::ranges::lower_bound(own, end, {}, &Cut::bytes); cut != own.begin() && tried < cuts_tried; tried++) {
+        --cut;
+        if (cut->bytes <= hit.common) break;
+        if (take(cache.find_cut(caches_->hash_.beginning(text_, keys_, cut->bytes)), cut->bytes)) return;
+    }
+    uint64_t limit = hit.common;
+    for (Cut cut; tried < cuts_tried && PrefixCache::next_cut(at = hit.node, limit, cut) && cut.bytes > anchor.bytes; tried++) {
+        if (take(hit.node, cut.bytes)) return;
+        limit = cut.bytes - 1;
     }
 }
 
@@ -98,7 +114,7 @@ size_t EncodeJob::next_bytes() {
     size_t stride = keys_.empty() ? piece_bytes : cut_stride;
     // Where no cut is known nearby, one farther away will do.
     for (size_t limit = stride; limit < rest.size(); limit *= 4)
-        if (size_t cut = tokenizer_.safe_cut(rest, limit)) return piece_ = cut;
+        if (size_t cut = tokenizer_.safe_cut(window(rest, limit), limit)) return piece_ = cut;
     if (!keys_.empty() && rest.size() > 1)       // near the end, so that the next turn finds it
         if (size_t cut = tokenizer_.safe_cut(rest, rest.size() - 1)) piece_ = cut;
     return piece_;
