@@ -71,6 +71,7 @@ Result<FolderConfig> FolderConfig::read(std::string_view tokenizer_config_json, 
     if (!config_json.empty()) {
         TRY(const Json root, parsed(config_json, "config.json"));
         config.model_type = text(member(root, "model_type"));
+        if (const Json& size = member(root, "vocab_size"); size.is_number_unsigned()) config.vocab_size = size.get<uint64_t>();
     }
     return config;
 }

@@ -15,6 +15,7 @@ namespace weir::tok {
 struct FolderConfig {
     std::string tokenizer_class, model_type;
     std::vector<AddedToken> added;                 // added_tokens_decoder, by id
+    std::optional<uint64_t> vocab_size;            // config.json
     std::optional<bool> legacy, add_bos_token, add_eos_token;
     std::string bos_token, eos_token;              // as spelled; empty when not named
 

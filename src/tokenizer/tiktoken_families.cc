@@ -97,15 +97,14 @@ void qwen_specials(uint32_t n, std::vector<AddedToken>& out) {
 }
 
 // Languages in the order of their ids; the last one came with the third version.
-void whisper_specials(uint32_t n, std::vector<AddedToken>& out) {
+void whisper_tokens(uint32_t n, int count, std::vector<AddedToken>& out) {
     static constexpr std::string_view languages =
         "en zh de es ru ko fr ja pt tr pl ca nl ar sv it id hi fi vi he uk el ms cs ro da hu ta no th ur hr bg lt la mi ml cy sk te fa lv bn sr az sl kn et mk "
         "br eu is hy ne mn bs kk sq sw gl mr pa si km sn yo so af oc ka be tg sd gu am yi lo uz fo ht ps tk nn mt sa lb my bo tl mg as tt "
         "haw ln ha ba jw su yue";
-    const bool multilingual = n > 50256;
     add_all(out, n, {"<|endoftext|>", "<|startoftranscript|>"});
     size_t at = 0;
-    for (int i = 0; at < languages.size() && i < (multilingual ? 100 : 99); ++i) {
+    for (int i = 0; at < languages.size() && i < count; ++i) {
         const size_t end = std::min(languages.find(' ', at), languages.size());
         add_all(out, out.back().id + 1, {"<|" + std::string(languages.substr(at, end - at)) + "|>"});
         at = end + 1;
@@ -118,8 +117,12 @@ void whisper_specials(uint32_t n, std::vector<AddedToken>& out) {
     }
 }
 
+void whisper_specials(uint32_t n, std::vector<AddedToken>& out) { whisper_tokens(n, 99, out); }
+void whisper3_specials(uint32_t n, std::vector<AddedToken>& out) { whisper_tokens(n, 100, out); }
+
 constexpr TiktokenFamily gpt2{"gpt2", gpt2_pattern, false, gpt2_specials};
 constexpr TiktokenFamily whisper{"whisper", gpt2_pattern, false, whisper_specials};
+constexpr TiktokenFamily whisper3{"whisper-v3", gpt2_pattern, false, whisper3_specials};
 constexpr TiktokenFamily cl100k{"cl100k", cl100k_pattern, false, cl100k_specials};
 constexpr TiktokenFamily o200k{"o200k", o200k_pattern, false, o200k_specials};
 constexpr TiktokenFamily harmony{"o200k_harmony", o200k_pattern, false, harmony_specials};
@@ -137,7 +140,7 @@ bool has(std::string_view text, std::string_view part) { return text.find(part) 
 const TiktokenFamily* find_tiktoken_family(std::string_view file_name, size_t ranks, const FolderConfig& config) {
     const std::string_view type = config.model_type, tokenizer = config.tokenizer_class;
     // What the model says it is comes first, then the file's own name, then the number of ranks, which no two families share.
-    if (has(type, "whisper") || has(tokenizer, "Whisper")) return &whisper;
+    if (has(type, "whisper") || has(tokenizer, "Whisper")) return config.vocab_size == 51'866 ? &whisper3 : &whisper;
     if (type == "gpt_oss" || has(file_name, "harmony")) return &harmony;
     if (has(type, "kimi")) return &kimi;
     if (has(type, "llama4")) return &llama4;

@@ -81,9 +81,9 @@ TEST(Tiktoken, TellsTheFamily) {
 }
 
 TEST(Tiktoken, WhispersTokensLieWhereItsModelsHaveThem) {
-    FolderConfig config;
+    const auto config = FolderConfig::read("", R"({"model_type":"whisper","vocab_size":51866})");
     std::vector<AddedToken> tokens;
-    find_tiktoken_family("multilingual.tiktoken", 50257, config)->specials(50257, tokens);
+    find_tiktoken_family("multilingual.tiktoken", 50257, *config)->specials(50257, tokens);
     const auto id = [&](std::string_view text) {
         for (const AddedToken& token : tokens)
             if (token.text == text) return token.id;
@@ -95,6 +95,13 @@ TEST(Tiktoken, WhispersTokensLieWhereItsModelsHaveThem) {
     EXPECT_EQ(id("<|notimestamps|>"), 50364u);
     EXPECT_EQ(id("<|0.00|>"), 50365u);
     EXPECT_EQ(id("<|30.00|>"), 51865u);
+    tokens.clear();
+    find_tiktoken_family("multilingual.tiktoken", 50257, {})->specials(50257, tokens);   // before the third version
+    EXPECT_EQ(id("<|su|>"), 50357u);
+    EXPECT_EQ(id("<|translate|>"), 50358u);
+    tokens.clear();
+    find_tiktoken_family("gpt2.tiktoken", 50256, *config)->specials(50256, tokens);
+    EXPECT_EQ(id("<|startoftranscript|>"), 50257u);
 }
 
 TEST(Tiktoken, RefusesBrokenRanks) {
