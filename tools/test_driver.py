@@ -216,10 +216,12 @@ def plan_quick(totals):
 def plan_soak(totals):
     if build(totals, "asan", [*ALL, "weir_fuzzers"]):
         ctest(totals, "asan", "fuzz, long", "-L", "fuzz", "--timeout", "900", env={"WEIR_FUZZ_SECONDS": "60"}, jobs=2)
+        ctest(totals, "asan", "kv, long", "-R", "^kv$", "--timeout", "3000", env={"WEIR_KV_OPERATIONS": "1000000", "WEIR_KV_SEEDS": "20"})
         ctest(totals, "asan", "sim, long", "-L", "sim", "--timeout", "3000", env={"WEIR_SIM_SEEDS": "20000"})
         ctest(totals, "asan", "churn", "-L", "slow", "--timeout", "1200", env={"WEIR_SOAK": "1"}, jobs=1)
     if build(totals, "tsan", ALL):
         ctest(totals, "tsan", "everything", "-LE", "fuzz|doc", "--timeout", "1200", env={"WEIR_SOAK": "1", "WEIR_SIM_SEEDS": "2000"})
+        ctest(totals, "tsan", "kv, long", "-R", "^kv$", "--timeout", "3000", env={"WEIR_KV_OPERATIONS": "500000", "WEIR_KV_SEEDS": "20"})
 
 
 def plan_sim(totals, seeds):
