@@ -114,7 +114,11 @@ bool TableEncoder::fill_chars(const TokenizerSpec& spec, const Vocab& vocab, std
     std::vector<bool> is_byte(vocab.size()), is_merged(vocab.size());
     for (int b = 0; b < 256; b++) {
         byte_ids_[static_cast<size_t>(b)] = bpe_.byte_id(static_cast<uint8_t>(b));
-        if (byte_ids_[static_cast<size_t>(b)] == Vocab::none) return false;
+        if (byte_ids_[static_cast<size_t>(b)] == Vocab::none) {    // not needed where the character itself is a token
+            const char alone = static_cast<char>(b);
+            if (b >= 0x80 || vocab.model_id({&alone, 1}) == Vocab::none) return false;
+            continue;
+        }
         is_byte[byte_ids_[static_cast<size_t>(b)]] = true;
     }
     for (uint32_t number = 0; number < spec.model.merges.size(); number++) {

@@ -18,6 +18,10 @@ ScanClasses::ScanClasses(const std::function<uint8_t(char32_t)>& flags_of) {
     std::map<std::vector<uint8_t>, uint16_t> known;
     std::vector<uint8_t> block(128);
     for (char32_t c = 0; c < 0x110000; c += 128) {
+        if (c > 0x40000 && c < 0xE0000) {    // planes without characters, all like their first block
+            index_.push_back(index_.back());
+            continue;
+        }
         for (char32_t i = 0; i < 128; i++) used_ |= block[i] = flags_of(c + i);
         auto [place, fresh] = known.emplace(block, static_cast<uint16_t>(known.size()));
         if (fresh) blocks_.insert(blocks_.end(), block.begin(), block.end());
