@@ -158,7 +158,8 @@ Result<void> merge_list(od::value value, HfModel& out) {
         TRY_OK(tree(value, 0));                                       // not used, but it must be JSON
         return {};
     }
-    out.merge_list.reserve(1 << 17);
+    out.merge_lines.clear(), out.merge_pairs.clear();
+    out.merges = HfModel::Merges::absent;
     GET(od::array array, value.get_array());
     for (auto item : array) {
         GET(od::value one, item);
@@ -166,21 +167,25 @@ Result<void> merge_list(od::value value, HfModel& out) {
         const HfModel::Merges form = kind == od::json_type::string ? HfModel::Merges::lines : HfModel::Merges::pairs;
         if (out.merges == HfModel::Merges::absent) out.merges = form;
         if (form != out.merges || (kind != od::json_type::string && kind != od::json_type::array)) return bad("model.merges: is neither a list of strings nor a list of pairs");
-        HfModel::Merge merge;
+        const size_t rank = out.merge_lines.size() + out.merge_pairs.size();
+        if (rank > limits::tokenizer_id_max) return bad("model.merges: is too long");
         if (form == HfModel::Merges::lines) {
-            GET(merge.left, one.get_string());
+            if (rank == 0) out.merge_lines.reserve(1 << 18);
+            GET(const std::string_view line, one.get_string());
+            out.merge_lines.push_back(line);
         } else {
+            if (rank == 0) out.merge_pairs.reserve(1 << 18);
+            HfModel::Merge merge;
             GET(od::array pair, one.get_array());
             size_t count = 0;
             for (auto part : pair) {
                 std::string_view token;
-                if (count > 1 || part.get_string().get(token) != SUCCESS) return bad("model.merges[" + std::to_string(out.merge_list.size()) + "]: is not a pair of tokens");
+                if (count > 1 || part.get_string().get(token) != SUCCESS) return bad("model.merges[" + std::to_string(rank) + "]: is not a pair of tokens");
                 (count++ == 0 ? merge.left : merge.right) = token;
             }
-            if (count != 2) return bad("model.merges[" + std::to_string(out.merge_list.size()) + "]: is not a pair of tokens");
+            if (count != 2) return bad("model.merges[" + std::to_string(rank) + "]: is not a pair of tokens");
+            out.merge_pairs.push_back(merge);
         }
-        out.merge_list.push_back(merge);
-        if (out.merge_list.size() > limits::tokenizer_id_max) return bad("model.merges: is too long");
     }
     if (out.merges == HfModel::Merges::absent) out.merges = HfModel::Merges::pairs;
     return {};

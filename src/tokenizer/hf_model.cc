@@ -102,12 +102,12 @@ private:
             end = std::max(end, id + 1);
         }
         index_.reserve(in_.ids.size());
-        for (uint32_t i = 0; i < in_.ids.size(); i++) index_.put(in_.ids[i].first, i, [this](uint32_t entry) { return text(entry); });
+        for (uint32_t i = 0; i < in_.ids.size(); i++) repeats_ |= !index_.put(in_.ids[i].first, i, [this](uint32_t entry) { return text(entry); });
         spec_.vocab.resize(end);
         spec_.present.assign(end, false);
         for (uint32_t i = 0; i < in_.ids.size(); i++) {
             const auto& [token, id] = in_.ids[i];
-            if (entry_of(token) != i) continue;                       // stands in the map again, where it counts
+            if (repeats_ && entry_of(token) != i) continue;                       // stands in the map again, where it counts
             if (spec_.present[id]) {
                 spec_.twins.emplace_back(token, id);
             } else {
@@ -118,55 +118,88 @@ private:
         return {};
     }
 
-    Result<HfModel::Merge> split(const HfModel::Merge& merge, size_t rank) const {
-        const size_t space = merge.left.find(' ');
-        if (space == std::string_view::npos || merge.left.find(' ', space + 1) != std::string_view::npos)
-            return bad(".merges[" + std::to_string(rank) + "]: " + quoted(merge.left) + " is not two tokens with a space between");
-        return HfModel::Merge{merge.left.substr(0, space), merge.left.substr(space + 1)};
+    Result<HfModel::Merge> split(std::string_view line, size_t rank) const {
+        const size_t space = line.find(' ');
+        if (space == std::string_view::npos || line.find(' ', space + 1) != std::string_view::npos)
+            return bad(".merges[" + std::to_string(rank) + "]: " + quoted(line) + " is not two tokens with a space between");
+        return HfModel::Merge{line.substr(0, space), line.substr(space + 1)};
     }
+
+    // In blocks: memory answers many look-ups at once far sooner than one after the other.
+    struct Block {
+        static constexpr size_t size = 64;
+        size_t count = 0;
+        HfModel::Merge merges[size];
+        size_t ranks[size];
+        uint64_t hashes[size][2];
+        void add(const HfModel::Merge& merge, size_t rank) { merges[count] = merge, ranks[count++] = rank; }
+    };
 
     Result<void> merges() {
         if (in_.merges == HfModel::Merges::other) return bad(".merges: is neither a list of strings nor a list of pairs");
-        spec_.merges.reserve(in_.merge_list.size());
-        spec_.merged.reserve(in_.merge_list.size());
-        const size_t prefix = spec_.continuing_subword_prefix.size();
-        std::string joined;
-        uint32_t last = 0;
-        for (size_t i = 0; i < in_.merge_list.size(); i++) {
-            HfModel::Merge merge = in_.merge_list[i];
-            if (in_.merges == HfModel::Merges::lines) {
-                if (merge.left.starts_with("#version")) continue;
-                TRY(merge, split(merge, i));
+        const size_t count = in_.merge_lines.size() + in_.merge_pairs.size();
+        spec_.merges.reserve(count);
+        spec_.merged.reserve(count);
+        Block block;
+        for (size_t i = 0; i < count; i++) {
+            if (in_.merges == HfModel::Merges::pairs) {
+                block.add(in_.merge_pairs[i], i);
+            } else if (!in_.merge_lines[i].starts_with("#version")) {
+                TRY(const HfModel::Merge merge, split(in_.merge_lines[i], i));
+                block.add(merge, i);
             }
-            TRY(const uint32_t left, merge_part(merge.left, i));
-            TRY(const uint32_t right, merge_part(merge.right, i));
-            if (merge.right.size() < prefix) return bad(".merges[" + std::to_string(i) + "]: " + quoted(merge.right) + " lacks the continuing prefix");
-            joined.assign(merge.left);
-            joined.append(merge.right.substr(prefix));
-            // Mostly a merge's token is the entry behind that of the merge before.
-            uint32_t entry = last + 1;
-            if (entry >= in_.ids.size() || text(entry) != joined || entry_of(joined) != entry) {
-                TRY(entry, merge_entry(joined, i));
-            }
-            last = entry;
-            spec_.merges.emplace_back(left, right);
-            spec_.merged.push_back(in_.ids[entry].second);
+            if (block.count == Block::size) TRY_OK(finish(block));
         }
+        return finish(block);
+    }
+    Result<void> finish(Block& block) {
+        for (size_t i = 0; i < block.count; i++) {
+            index_.prefetch(block.hashes[i][0] = token_hash(block.merges[i].left));
+            index_.prefetch(block.hashes[i][1] = token_hash(block.merges[i].right));
+        }
+        for (size_t i = 0; i < block.count; i++)
+            for (const uint64_t hash : block.hashes[i])
+                if (const uint32_t entry = index_.likely(hash); entry != TokenIndex::none) __builtin_prefetch(&in_.ids[entry]);
+        for (size_t i = 0; i < block.count; i++)
+            for (const uint64_t hash : block.hashes[i])
+                if (const uint32_t entry = index_.likely(hash); entry != TokenIndex::none) __builtin_prefetch(text(entry).data());
+        for (size_t i = 0; i < block.count; i++) TRY_OK(add_merge(block.merges[i], block.hashes[i], block.ranks[i]));
+        block.count = 0;
         return {};
     }
-    Result<uint32_t> merge_entry(std::string_view token, size_t rank) const {
-        const uint32_t entry = entry_of(token);
+    Result<void> add_merge(const HfModel::Merge& merge, const uint64_t (&hashes)[2], size_t rank) {
+        const size_t prefix = spec_.continuing_subword_prefix.size();
+        TRY(const uint32_t left, merge_part(merge.left, hashes[0], rank));
+        TRY(const uint32_t right, merge_part(merge.right, hashes[1], rank));
+        if (merge.right.size() < prefix) return bad(".merges[" + std::to_string(rank) + "]: " + quoted(merge.right) + " lacks the continuing prefix");
+        joined_.assign(merge.left);
+        joined_.append(merge.right.substr(prefix));
+        // Mostly a merge's token is the entry behind that of the merge before.
+        uint32_t entry = last_ + 1;
+        if (repeats_ || entry >= in_.ids.size() || text(entry) != joined_) {
+            TRY(entry, merge_entry(joined_, token_hash(joined_), rank));
+        }
+        last_ = entry;
+        spec_.merges.emplace_back(left, right);
+        spec_.merged.push_back(in_.ids[entry].second);
+        return {};
+    }
+    Result<uint32_t> merge_entry(std::string_view token, uint64_t hash, size_t rank) const {
+        const uint32_t entry = index_.find_hashed(token, hash, [this](uint32_t e) { return text(e); });
         if (entry == TokenIndex::none) return bad(".merges[" + std::to_string(rank) + "]: token " + quoted(token) + " is out of the vocabulary");
         return entry;
     }
-    Result<uint32_t> merge_part(std::string_view token, size_t rank) const {
-        TRY(const uint32_t entry, merge_entry(token, rank));
+    Result<uint32_t> merge_part(std::string_view token, uint64_t hash, size_t rank) const {
+        TRY(const uint32_t entry, merge_entry(token, hash, rank));
         return in_.ids[entry].second;
     }
 
     const HfModel& in_;
     ModelSpec spec_;
     TokenIndex index_;
+    bool repeats_ = false;                     // a token stands in the map more than once
+    std::string joined_;
+    uint32_t last_ = 0;                        // entry of the last merge's token
 };
 
 }  // namespace

@@ -14,14 +14,15 @@ struct HfModel {
     enum class Vocab : uint8_t { absent, ids, scores, other };
     enum class Merges : uint8_t { absent, lines, pairs, other };
     struct Merge {
-        std::string_view left, right;           // lines: left is the whole line
+        std::string_view left, right;
     };
     std::optional<std::string_view> type;
     Vocab vocab = Vocab::absent;
     Merges merges = Merges::absent;
     std::vector<std::pair<std::string_view, uint32_t>> ids;
     std::vector<std::pair<std::string_view, double>> scores;
-    std::vector<Merge> merge_list;
+    std::vector<std::string_view> merge_lines;  // "a b"
+    std::vector<Merge> merge_pairs;             // of the two, the one that `merges` tells
     std::optional<std::string_view> unk_token, continuing_subword_prefix, end_of_word_suffix;
     std::optional<double> dropout;
     std::optional<uint64_t> unk_id, max_input_chars_per_word;

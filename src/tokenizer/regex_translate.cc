@@ -5,6 +5,7 @@
 #include <cctype>
 #include <cstdio>
 #include <map>
+#include <mutex>
 #include <optional>
 
 namespace weir::tok {
@@ -18,7 +19,21 @@ Set set_of(const std::vector<unicode::Range>& ranges) {
     for (const auto& r : ranges) out.add(r.first, r.last);
     return out;
 }
-Set set_of(std::string_view name) { return set_of(unicode::property_ranges(name)); }
+// Working out a property takes a walk over all code points: it is done once. Only names that exist are kept.
+const std::vector<unicode::Range>& property(std::string_view name) {
+    static std::mutex mutex;
+    static std::map<std::string, std::vector<unicode::Range>, std::less<>> known;
+    static const std::vector<unicode::Range> none;
+    const std::lock_guard lock(mutex);
+    if (const auto found = known.find(name); found != known.end()) return found->second;
+    auto ranges = unicode::property_ranges(name);
+    if (ranges.empty() || known.size() >= 1'000) {
+        thread_local std::vector<unicode::Range> last;
+        return ranges.empty() ? none : last = std::move(ranges);
+    }
+    return known.emplace(name, std::move(ranges)).first->second;
+}
+Set set_of(std::string_view name) { return set_of(property(name)); }
 
 // Whole categories are spelled \p{..}; what is left, and what the engine does not know, as ranges.
 constexpr const char* spelled[] = {"Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "Nd", "Nl", "No", "Pc", "Pd", "Ps", "Pe",
@@ -89,7 +104,7 @@ std::optional<Set> Translator::escape_set(char c) {
             } else if (more()) {
                 name = in_.substr(at_++, 1);
             }
-            const auto ranges = unicode::property_ranges(name);
+            const auto& ranges = property(name);
             if (ranges.empty()) return std::nullopt;
             return negate(set_of(ranges), c == 'P');
         }

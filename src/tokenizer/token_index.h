@@ -45,10 +45,14 @@ public:
         slots_.assign(slots, Slot{});
     }
     // Puts `value` in for `text`; a value that was there for this spelling is replaced. At most the number reserved.
+    // True: there was none.
     template <class TextOf>
-    void put(std::string_view text, uint32_t value, TextOf&& text_of) {
-        Slot* slot = find_slot(text, token_hash(text), text_of);
-        *slot = {static_cast<uint32_t>(token_hash(text) >> 32), value};
+    bool put(std::string_view text, uint32_t value, TextOf&& text_of) {
+        const uint64_t hash = token_hash(text);
+        Slot* slot = find_slot(text, hash, text_of);
+        const bool fresh = slot->value == none;
+        *slot = {static_cast<uint32_t>(hash >> 32), value};
+        return fresh;
     }
     template <class TextOf>
     uint32_t find(std::string_view text, TextOf&& text_of) const {
@@ -58,7 +62,14 @@ public:
     uint32_t find_hashed(std::string_view text, uint64_t hash, TextOf&& text_of) const {
         return slots_.empty() ? none : const_cast<TokenIndex*>(this)->find_slot(text, hash, text_of)->value;
     }
+    // For many look-ups at once: first prefetch() all hashes, then likely() gives what is probably found, without a look at spellings.
     void prefetch(uint64_t hash) const { __builtin_prefetch(&slots_[hash & (slots_.size() - 1)]); }
+    uint32_t likely(uint64_t hash) const {
+        const auto tag = static_cast<uint32_t>(hash >> 32);
+        const size_t mask = slots_.size() - 1;
+        for (size_t at = hash & mask;; at = (at + 1) & mask)
+            if (slots_[at].value == none || slots_[at].tag == tag) return slots_[at].value;
+    }
     size_t memory_bytes() const { return slots_.capacity() * sizeof(Slot); }
 
 private:
