@@ -13,6 +13,7 @@
 namespace weir::tok {
 namespace {
 
+static_assert(PieceCache::bytes == fast_cache_bytes);
 constexpr size_t batch = 32;                     // pre-tokens whose look-ups are under way together
 constexpr size_t match_max = 63;                 // bytes of a piece that is encoded by matching; its places fit one word
 
@@ -56,7 +57,10 @@ public:
         }
         return 0;
     }
-    size_t memory_bytes() const override { return sizeof *this + words_.memory_bytes() + cuts_.memory_bytes() + trees_.memory_bytes() + longest_.capacity() + (scanner_ ? scanner_->memory_bytes() : 0); }
+    size_t memory_bytes() const override {
+        const size_t tables = words_.memory_bytes() + cuts_.memory_bytes() + trees_.memory_bytes() + longest_.capacity();
+        return sizeof *this + tables + (scanner_ ? scanner_->memory_bytes() : 0);
+    }
 
 private:
     bool fill_words(const TokenizerSpec&, const Vocab&, const std::vector<std::string>& raw, const std::vector<uint32_t>& symbols);
@@ -173,7 +177,8 @@ bool TableEncoder::fill_words(const TokenizerSpec& spec, const Vocab& vocab, con
 // The first piece of a text, with the space that the normalizer puts before it.
 size_t TableEncoder::encode_first(std::string_view text, bool first, Scratch& s, std::vector<uint32_t>& ids) const {
     const bool starts = text[0] == ' ' || text.starts_with("\xe2\x96\x81");
-    const bool prefix = rule_.prepend == SpaceRule::always || (!starts && (rule_.prepend == SpaceRule::unless_there || (rule_.prepend == SpaceRule::first && first)));
+    const bool wanted = rule_.prepend == SpaceRule::unless_there || (rule_.prepend == SpaceRule::first && first);
+    const bool prefix = rule_.prepend == SpaceRule::always || (wanted && !starts);
     if (!prefix) return 0;
     scanner_->scan(text, 0, s.scan);
     const size_t end = s.scan.ends[0];

@@ -20,7 +20,7 @@ public:
     virtual ~FastScratch() = default;
 };
 
-inline constexpr size_t fast_cache_bytes = 3 << 20;    // pre-token cache of one (thread, tokenizer); fast_tables.h says how it is spent
+inline constexpr size_t fast_cache_bytes = 5 << 20;    // pre-token cache of one (thread, tokenizer); fast_tables.h says how it is spent
 
 // Immutable; any thread. Outlived by the Vocab and the Bpe it was made from.
 class FastEncoder {

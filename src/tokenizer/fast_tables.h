@@ -20,7 +20,8 @@ struct ShortKey {
 
     // 16 bytes from `p` on can be read.
     static ShortKey of(const char* p, size_t len) {
-        static constexpr uint64_t low_mask[13] = {0, 0xFF, 0xFFFF, 0xFFFFFF, 0xFFFFFFFF, 0xFFFFFFFFFF, 0xFFFFFFFFFFFF, 0xFFFFFFFFFFFFFF, ~0ull, ~0ull, ~0ull, ~0ull, ~0ull};
+        static constexpr uint64_t low_mask[13] = {0, 0xFF, 0xFFFF, 0xFFFFFF, 0xFFFFFFFF, 0xFFFFFFFFFF, 0xFFFFFFFFFFFF, 0xFFFFFFFFFFFFFF,
+                                                  ~0ull, ~0ull, ~0ull, ~0ull, ~0ull};
         static constexpr uint32_t high_mask[13] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFFFF, 0xFFFFFF, 0xFFFFFFFF};
         ShortKey key;
         key.len = static_cast<uint32_t>(len);
@@ -67,7 +68,9 @@ public:
         const uint32_t at = longs_.find_hashed(bytes, hash, [this](uint32_t v) { return long_text(v); });
         return at == TokenIndex::none ? 0 : long_values_[at];
     }
-    size_t memory_bytes() const { return slots_.size() * 16 + filter_.size() * 8 + longs_.memory_bytes() + long_bytes_.capacity() + 8 * long_values_.capacity(); }
+    size_t memory_bytes() const {
+        return slots_.size() * 16 + filter_.size() * 8 + longs_.memory_bytes() + long_bytes_.capacity() + 8 * long_values_.capacity();
+    }
 
 private:
     struct Slot {
@@ -152,11 +155,11 @@ public:
         std::memcpy(two[0].ids, ids, count * 4);
         two[0].len = static_cast<uint8_t>(len | (part ? 128 : 0)), two[0].count = static_cast<uint8_t>(count);
     }
-    static constexpr size_t bytes = (size_t(1) << 16) * sizeof(Short) + (size_t(1) << 13) * sizeof(Long);
+    static constexpr size_t bytes = (size_t(1) << 17) * sizeof(Short) + (size_t(1) << 13) * sizeof(Long);
 
 private:
-    static constexpr size_t short_slots = size_t(1) << 16, long_sets = size_t(1) << 12;
-    static constexpr int short_shift = 49;
+    static constexpr size_t short_slots = size_t(1) << 17, long_sets = size_t(1) << 12;
+    static constexpr int short_shift = 48;
     HugeArray<Short> shorts_;
     HugeArray<Long> longs_;
 };
