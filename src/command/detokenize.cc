@@ -41,7 +41,8 @@ Result<void> read(std::string_view line, Request& out) {
             if (json_kind(m.value) != JsonKind::array) return Failure(Code::bad_field, "ids: is not a list", "ids");
             for (JsonItems items(m.value); items.next();) {
                 const auto id = json_kind(items.value) == JsonKind::number ? json_uint(items.value) : std::nullopt;
-                if (!id || *id > std::numeric_limits<uint32_t>::max()) return Failure(Code::bad_field, "ids: '" + std::string(items.value.substr(0, 40)) + "' is not a token id", "ids");
+                if (!id || *id > std::numeric_limits<uint32_t>::max())
+                    return Failure(Code::bad_field, "ids: '" + std::string(items.value.substr(0, 40)) + "' is not a token id", "ids");
                 out.ids.push_back(static_cast<uint32_t>(*id));
             }
             has_ids = true;

@@ -10,7 +10,8 @@ namespace {
 constexpr ToolFlag model{"--model", "PATH", "the model: a folder, a tokenizer file or a .gguf file", "model"};
 constexpr ToolFlag jsonl{"--jsonl", "", "one JSON object a line in, one a line out, in order; a line that fails gives {\"error\": {\"kind\", \"message\"}}"};
 
-constexpr ToolFlag tokenize[] = {model, jsonl, {"--no-special", "", "without the special tokens that the model puts around a text; a line's add_special_tokens wins"}};
+constexpr ToolFlag tokenize[] = {model, jsonl,
+                                 {"--no-special", "", "without the special tokens that the model puts around a text; a line's add_special_tokens wins"}};
 constexpr ToolFlag detokenize[] = {model, jsonl, {"--keep-special", "", "with special tokens; a line's skip_special_tokens wins"}};
 constexpr ToolFlag chat_template[] = {{"--model", "PATH", "the model: a folder with a chat template", "template"},
                                       {"--chat-template", "FILE", "a template by itself, or in place of the model's", "template"}, jsonl};

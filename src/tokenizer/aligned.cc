@@ -101,7 +101,8 @@ void Transform::finish() {
 
 void Replacement::copy(size_t end) {
     text_.next_.append(text_.text_, done_, end - done_);
-    if (text_.tracked_) text_.next_sources_.insert(text_.next_sources_.end(), text_.sources_.begin() + static_cast<long>(done_), text_.sources_.begin() + static_cast<long>(end));
+    const auto sources = text_.sources_.begin();
+    if (text_.tracked_) text_.next_sources_.insert(text_.next_sources_.end(), sources + static_cast<long>(done_), sources + static_cast<long>(end));
     done_ = end;
 }
 

@@ -169,7 +169,8 @@ Result<PostProcessorSpec> read_post_processor(const HfValue& value, const std::s
             }
     if (fields.type() == last[0].type)
         if (auto read = last[0].read(fields, spec); !read) return std::move(read).error();
-    return fields.bad("type", fields.type().empty() ? std::string("is missing, and the fields do not tell it") : "'" + std::string(fields.type()) + "' is unknown");
+    if (fields.type().empty()) return fields.bad("type", "is missing, and the fields do not tell it");
+    return fields.bad("type", "'" + std::string(fields.type()) + "' is unknown");
 }
 
 Result<DecoderSpec> read_decoder(const HfValue& value, const std::string& where) { return read_by(decoders, value, where); }

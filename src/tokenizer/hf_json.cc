@@ -120,7 +120,8 @@ Result<void> vocab_of_ids(od::value value, HfModel& out) {
         GET(od::field field, item);
         GET(const std::string_view token, field.unescaped_key());
         uint64_t id = 0;
-        if (field.value().get_uint64().get(id) != SUCCESS || id > ~0u) return bad("model.vocab: the id of '" + std::string(token.substr(0, 200)) + "' is not a token id");
+        if (field.value().get_uint64().get(id) != SUCCESS || id > ~0u)
+            return bad("model.vocab: the id of '" + std::string(token.substr(0, 200)) + "' is not a token id");
         out.ids.emplace_back(token, static_cast<uint32_t>(id));
         if (out.ids.size() > limits::tokenizer_id_max) return bad("model.vocab: is too large");
     }
@@ -166,7 +167,8 @@ Result<void> merge_list(od::value value, HfModel& out) {
         GET(const od::json_type kind, one.type());
         const HfModel::Merges form = kind == od::json_type::string ? HfModel::Merges::lines : HfModel::Merges::pairs;
         if (out.merges == HfModel::Merges::absent) out.merges = form;
-        if (form != out.merges || (kind != od::json_type::string && kind != od::json_type::array)) return bad("model.merges: is neither a list of strings nor a list of pairs");
+        if (form != out.merges || (kind != od::json_type::string && kind != od::json_type::array))
+            return bad("model.merges: is neither a list of strings nor a list of pairs");
         const size_t rank = out.merge_lines.size() + out.merge_pairs.size();
         if (rank > limits::tokenizer_id_max) return bad("model.merges: is too long");
         if (form == HfModel::Merges::lines) {

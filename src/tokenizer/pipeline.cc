@@ -54,8 +54,10 @@ bool Pipeline::find(std::string_view token, uint32_t& id) const {
 }
 
 size_t Pipeline::memory_bytes() const {
-    return sizeof *this + vocab_.memory_bytes() + (outer_ ? outer_->memory_bytes() : 0) + (inner_ ? inner_->memory_bytes() : 0) +
-           (normalizer_ ? normalizer_->memory_bytes() : 0) + model_->memory_bytes() + (fast_ ? fast_->memory_bytes() : 0) + (decoded_ ? decoded_->memory_bytes() : 0) + decoding_->memory_bytes();
+    return sizeof *this + vocab_.memory_bytes() +
+           (outer_ ? outer_->memory_bytes() : 0) + (inner_ ? inner_->memory_bytes() : 0) +
+           (normalizer_ ? normalizer_->memory_bytes() : 0) + model_->memory_bytes() +
+           (fast_ ? fast_->memory_bytes() : 0) + (decoded_ ? decoded_->memory_bytes() : 0) + decoding_->memory_bytes();
 }
 
 Result<void> Pipeline::encode(std::string_view text, const EncodeOptions& options, EncodeScratch& any, std::vector<uint32_t>& ids,

@@ -34,7 +34,8 @@ public:
     static Result<TokenizerRef> build(TokenizerSpec spec);
 
     std::unique_ptr<EncodeScratch> scratch() const override;
-    Result<void> encode(std::string_view text, const EncodeOptions&, EncodeScratch&, std::vector<uint32_t>& ids, std::vector<TokenOffset>* offsets) const override;
+    Result<void> encode(std::string_view text, const EncodeOptions&, EncodeScratch&, std::vector<uint32_t>& ids,
+                        std::vector<TokenOffset>* offsets) const override;
     std::string decode(std::span<const uint32_t> ids, bool skip_special) const override { return decoding_->decode(ids, skip_special); }
     std::unique_ptr<Detokenizer> detokenizer(bool skip_special) const override { return decoding_->stream(skip_special); }
     uint32_t vocab_size() const override { return vocab_.size(); }

@@ -28,9 +28,11 @@ void wrap(const PostProcessorSpec& spec, Encodings& all, bool roberta) {
 }
 
 bool apply_template(const PostProcessorSpec& spec, Encodings& all, bool add_special_tokens, std::string& failure) {
-    if (all.size() != 1 && all.size() != 2) return failure = "post_processor: a template meets " + std::to_string(all.size()) + " parts", false;
+    if (all.size() != 1 && all.size() != 2)
+        return failure = "post_processor: a template meets " + std::to_string(all.size()) + " parts", false;
     const bool pair = all.size() == 2;
-    if (add_special_tokens && !(pair ? spec.pair_known : spec.single_known)) return failure = "post_processor: a special token of the template is not told", false;
+    if (add_special_tokens && !(pair ? spec.pair_known : spec.single_known))
+        return failure = "post_processor: a special token of the template is not told", false;
     Encodings out;
     for (const TemplatePiece& piece : pair ? spec.pair : spec.single) {
         if (piece.kind == TemplatePiece::Kind::special) {

@@ -147,12 +147,14 @@ public:
     Result<void> run(TextPieces& pieces, Scratch& scratch) const override {
         TextPieces& next = scratch.next;
         next.clear(pieces.tracked);
-        for (const TextPiece& piece : pieces.items) next.items.push_back(piece.token == TextPiece::open ? replaced(pieces, piece, scratch) : next.append(pieces, piece));
+        for (const TextPiece& piece : pieces.items)
+            next.items.push_back(piece.token == TextPiece::open ? replaced(pieces, piece, scratch) : next.append(pieces, piece));
         std::swap(pieces, next);
         if (!split_) return {};
         return split_pieces(pieces, scratch, SplitBehavior::merged_with_next, [this](std::string_view text, Parts& parts) -> Result<void> {
             PartsOf out(parts, text.size());
-            for (size_t at = 0; (at = text.find(replacement_, at)) != std::string_view::npos; at += replacement_.size()) out.match(at, at + replacement_.size());
+            for (size_t at = 0; (at = text.find(replacement_, at)) != std::string_view::npos; at += replacement_.size())
+                out.match(at, at + replacement_.size());
             out.finish();
             return {};
         });
@@ -193,7 +195,8 @@ public:
         TextPieces& next = scratch.next;
         next.clear(pieces.tracked);
         next.text.reserve(pieces.text.size() * 2);
-        for (const TextPiece& piece : pieces.items) next.items.push_back(piece.token == TextPiece::open ? spelled(pieces, piece, scratch) : next.append(pieces, piece));
+        for (const TextPiece& piece : pieces.items)
+            next.items.push_back(piece.token == TextPiece::open ? spelled(pieces, piece, scratch) : next.append(pieces, piece));
         std::swap(pieces, next);
         return {};
     }

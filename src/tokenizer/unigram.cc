@@ -17,7 +17,8 @@ constexpr uint32_t unreached = ~0u;
 
 class Unigram final : public Model {
 public:
-    Unigram(ModelSpec& spec, const Vocab& vocab) : vocab_(vocab), scores_(std::move(spec.scores)), unk_id_(spec.unk_id), byte_fallback_(spec.byte_fallback), single_(spec.single_precision) {
+    Unigram(ModelSpec& spec, const Vocab& vocab)
+        : vocab_(vocab), scores_(std::move(spec.scores)), unk_id_(spec.unk_id), byte_fallback_(spec.byte_fallback), single_(spec.single_precision) {
         std::vector<std::pair<std::string_view, uint32_t>> keys;
         keys.reserve(spec.vocab.size());
         double lowest = std::numeric_limits<double>::infinity();

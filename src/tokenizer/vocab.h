@@ -35,7 +35,9 @@ private:
         const uint32_t value = index.find(text, [this](uint32_t v) { return spelled(v); });
         return value == none || value < table_.size() ? value : others_[value - table_.size()].second;
     }
-    std::string_view spelled(uint32_t value) const { return value < table_.size() ? table_.text(value) : std::string_view(others_[value - table_.size()].first); }
+    std::string_view spelled(uint32_t value) const {
+        return value < table_.size() ? table_.text(value) : std::string_view(others_[value - table_.size()].first);
+    }
     TokenTable table_;
     TokenIndex model_, added_;
     std::vector<std::pair<std::string, uint32_t>> others_;
