@@ -253,6 +253,7 @@ uint32_t* TableEncoder::encode_batch(std::string_view text, size_t base, const u
 
 // A piece that was not met lately.
 uint32_t* TableEncoder::encode_other(const char* p, size_t len, size_t readable, Scratch& s, uint32_t* out) const {
+    if (by_chars_ && len > 2) return encode_cut(p, len, readable, s, out);    // words with the signs around them
     if (len > 3 && (static_cast<uint8_t>(p[0]) >= 0xE0 || static_cast<uint8_t>(p[1]) >= 0xE0)) return encode_cut(p, len, readable, s, out);
     return encode_part(p, len, readable, WordTable::alone, s, out);
 }
@@ -266,7 +267,7 @@ uint32_t* TableEncoder::encode_cut(const char* p, size_t len, size_t readable, S
         const char* next = at;
         const char32_t right = unicode::next_point(next);
         if (by_chars_ && right == 0x2581) break;    // as rare as it is odd: no cuts from here on
-        if ((left | right) >= 0x80 && cuts_.safe(left, right, at[-1], *at)) {
+        if (((left | right) >= 0x80 || by_chars_) && cuts_.safe(left, right, at[-1], *at)) {
             out = encode_part(begin, static_cast<size_t>(at - begin), readable - static_cast<size_t>(begin - p), WordTable::inner, s, out);
             begin = at;
         }
