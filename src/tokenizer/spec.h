@@ -35,7 +35,7 @@ struct NormalizerSpec {
     std::optional<bool> strip_accents;                                              // bert
     bool strip_left = true, strip_right = true;                                     // strip
     Pattern pattern;                                                                // replace
-    std::string content;                                                            // replace: by what; prepend: what; precompiled, sentence_piece: the charsmap's bytes
+    std::string content;   // replace: by what; prepend: what; precompiled, sentence_piece: the charsmap's bytes
     bool add_dummy_prefix = true, remove_extra_whitespaces = true, escape_whitespaces = true, whitespace_as_suffix = false;   // sentence_piece
     std::vector<std::string> verbatim;                                              // sentence_piece: what no rule touches
 };
@@ -69,7 +69,7 @@ struct ModelSpec {
     // bpe: by rank, as token ids {left, right}; the merged token is their concatenation (less the continuing prefix of right).
     // A pair that stands in the list twice counts at its last place.
     std::vector<std::pair<uint32_t, uint32_t>> merges;
-    std::vector<uint32_t> merged;                                                   // bpe: the merged token's id by rank; empty when the loader did not look it up
+    std::vector<uint32_t> merged;   // bpe: the merged token's id by rank; empty when the loader did not look it up
     std::vector<std::pair<std::string, uint32_t>> twins;                            // further spellings of ids that have one in `vocab` already
     std::vector<uint32_t> merge_ranks;                                              // bpe: rank of each merge, not falling; empty: its place in the list
     // tiktoken: there is no merge list; a pair may merge when its concatenation is a token, lowest id (= rank) first.
@@ -116,7 +116,7 @@ struct DecoderSpec {
     std::string content;                                                            // replace: by what; strip: which character
     uint32_t start = 0, stop = 0;                                                   // strip
     bool per_char = false;                                                          // byte_fallback: only the bytes at fault become U+FFFD, not their whole run
-    bool strip_first = false, strip_all = false;                                    // sentence_piece: U+2581 goes from the first piece; from all before other text
+    bool strip_first = false, strip_all = false;   // sentence_piece: U+2581 goes from the first piece; from all before other text
 };
 
 struct TokenizerSpec {
