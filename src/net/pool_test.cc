@@ -4,6 +4,7 @@
 
 #include <future>
 
+#include "base/limits.h"
 #include "tests/support/net_loop.h"
 
 namespace weir {
@@ -35,14 +36,14 @@ TEST(Pool, RunsAJobElsewhereAndComesBack) {
 
 TEST(Pool, AFullQueueRefuses) {
     NetLoop loop;
-    Pool pool(1, 1);
+    Pool pool(1, limits::pool_jobs_max);
     std::promise<void> go, begun;
     ASSERT_TRUE(pool.run([&] {
         begun.set_value();
         go.get_future().wait();
     }));
     begun.get_future().wait();
-    ASSERT_TRUE(pool.run([] {}));
+    for (size_t i = 0; i < limits::pool_jobs_max; i++) ASSERT_TRUE(pool.run([] {}));
     std::string said;
     loop.tasks.spawn(square(pool, std::make_shared<int>(7), said));
     EXPECT_EQ(said, "refused");

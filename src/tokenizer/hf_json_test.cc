@@ -99,6 +99,8 @@ TEST(HfJson, BoundsAreReached) {
     const std::string long_token(limits::tokenizer_token_max + 1, 'x');
     EXPECT_NE(refused(model(R"("type":"BPE","merges":[],"vocab":{")" + long_token + R"(":0})")).find("bytes"), std::string::npos);
     EXPECT_NE(refused(std::string(limits::tokenizer_file_max + 1, ' ')).find("too large"), std::string::npos);
+    const std::string beyond = std::to_string(limits::tokenizer_id_max);
+    EXPECT_NE(refused(model(R"("type":"BPE","merges":[],"vocab":{"a":)" + beyond + "}")).find("the id of 'a' is too large"), std::string::npos);
     std::string added = "\"added_tokens\":[";
     for (size_t i = 0; i <= limits::tokenizer_added_max; i++)
         added += std::string(i ? "," : "") + R"({"id":0,"content":"","single_word":false,"lstrip":false,"rstrip":false,"normalized":false,"special":false})";

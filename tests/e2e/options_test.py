@@ -96,6 +96,7 @@ class Options(e2e.Case):
                 workers = [self.worker() for _ in range(2)]
                 weir = self.keep(e2e.gateway("frontend", "--router-mode", mode, workers=[w.url for w in workers]))
                 self.ready(weir)
+                e2e.wait_until(lambda: self.works(weir) or all(w.requests for w in workers), 20 * e2e.SLOW, "both workers are known")
                 before = [len(w.requests) for w in workers]
                 for _ in range(16):
                     self.works(weir)

@@ -9,6 +9,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support
 import e2e
 import toy_model
 from e2e import DIALECTS, request, wait_until
+from limits_test import LIMITS
 
 
 class Tokenizers(e2e.Case):
@@ -118,6 +119,15 @@ class Tokenizers(e2e.Case):
         self.assertEqual(request(self.weir.http, "GET", at + "/status").status, 404)
         for body in ({}, {"name": "x"}, {"name": "", "source": "y"}, {"name": "x" * 2000, "source": "y"}):
             self.post("/v1/tokenizers", body, 400)
+
+    def test_limits(self):
+        self.start("launch", "--disable-tokenizer-autoload")
+        longest = "x" * LIMITS["tokenizer_name_max"]
+        self.post("/v1/tokenizers", {"name": longest, "source": str(self.model)}, 202)
+        self.post("/v1/tokenizers", {"name": longest + "x", "source": str(self.model)}, 400)
+        for i in range(1, LIMITS["tokenizers_max"]):
+            self.post("/v1/tokenizers", {"name": f"t{i}", "source": str(self.model)}, 202)
+        self.post("/v1/tokenizers", {"name": "one-more", "source": str(self.model)}, 429)
 
     def test_a_failed_load_says_why_and_may_be_tried_again(self):
         self.start("launch")
