@@ -1,7 +1,7 @@
 #include "mocker/ask.h"
 
-#include <array>
 #include <charconv>
+#include <memory>
 
 #include "base/arena.h"
 #include "base/limits.h"
@@ -15,7 +15,10 @@ namespace {
 constexpr uint32_t image_tokens = 64, count_max = 0x7fffffff;
 constexpr size_t prompts_max = limits::inputs_max;
 // Top members of the request under way; one request is read at a time on a thread.
-thread_local std::array<Member, limits::json_members_max> top_members;
+std::span<Member> top_members() {   // 64 KB for a thread that asks
+    static thread_local const auto space = std::make_unique_for_overwrite<Member[]>(limits::json_members_max);
+    return {space.get(), limits::json_members_max};
+}
 
 Failure wrong(Str field, std::string_view why) {
     return Failure(Code::bad_field, std::string(field) + ": " + std::string(why), std::string(field));
@@ -27,9 +30,9 @@ public:
     Reader(Face face, Ask& ask) : ask_(ask) { ask.face = face; }
 
     Result<void> read(std::string_view body) {
-        TRY(TopScan scan, scan_top(body, top_members));
+        TRY(TopScan scan, scan_top(body, top_members()));
         for (uint32_t i = 0; i < scan.members; ++i) {
-            const Member& m = top_members[i];
+            const Member& m = top_members()[i];
             TRY([[maybe_unused]] Nothing done, member(body.substr(m.key.off, m.key.len), body.substr(m.value.off, m.value.len)));
         }
         return finish();
