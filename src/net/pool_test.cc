@@ -36,8 +36,8 @@ TEST(Pool, RunsAJobElsewhereAndComesBack) {
 
 TEST(Pool, AFullQueueRefuses) {
     NetLoop loop;
+    std::promise<void> go, begun;   // outlive the pool's threads
     Pool pool(1, limits::pool_jobs_max);
-    std::promise<void> go, begun;
     ASSERT_TRUE(pool.run([&] {
         begun.set_value();
         go.get_future().wait();
@@ -55,8 +55,8 @@ TEST(Pool, WhoeverWaitsMayBeDestroyed) {
     auto value = std::make_shared<int>(3);
     std::string said;
     {
-        Pool pool(1, 10);
         std::promise<void> go;
+        Pool pool(1, 10);
         ASSERT_TRUE(pool.run([&] { go.get_future().wait(); }));
         loop.tasks.spawn(square(pool, value, said));
         loop.tasks.cancel();

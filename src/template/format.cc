@@ -243,7 +243,7 @@ private:
         if (f.zero && f.align == '>') f.align = '=', f.fill = "0";
     }
     void integer(Value v, char type, FormatSpec& f) {
-        if (v.is_undefined()) r_.fail_undefined(v);
+        if (v.is_undefined() && type == 'd') r_.fail_undefined(v);   // the others ask for __index__, which Undefined has not
         if (v.is(Kind::real) && type == 'd') {
             if (!std::isfinite(v.d))
                 raise(std::isnan(v.d) ? Error::value : Error::overflow,

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """`weir template` beside transformers and jinja2, live: random templates, and the recorded ones with random conversations.
 
-Runs with a Python that has both; suite() makes one. Prints its seed; WEIR_SEED=N repeats a run, TEMPLATES_COUNT=N sets how many.
+Runs with a Python that has both; suite() makes one. Prints its seed; WEIR_SEED=N tries others, TEMPLATES_COUNT=N sets how many.
 What weir refuses on purpose (integers beyond 64 bits, bytes) and what prints an address is counted apart.
 """
 import collections
@@ -80,7 +80,7 @@ def main():
     warnings.simplefilter("ignore")                                          # of template strings with odd escapes
     import transformers.utils.chat_template_utils as reference
     reference.datetime = Frozen
-    seed = int(os.environ.get("WEIR_SEED") or random.SystemRandom().randrange(1 << 32))
+    seed = int(os.environ.get("WEIR_SEED") or 11)   # the same for everybody, so that a failure is news
     count = int(os.environ.get("TEMPLATES_COUNT") or 4000)
     print(f"seed {seed} (WEIR_SEED={seed} repeats this run), {count} random templates", flush=True)
     rng = random.Random(seed)
