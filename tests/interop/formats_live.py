@@ -17,6 +17,9 @@ import tempfile
 import unicodedata
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "support"))
+import weir_lines  # noqa: E402
+
 PACKAGES = "tiktoken==0.14.0 sentencepiece==0.2.3 mistral-common==1.13.1"
 ALPHABET = ["hello", "world", "Weir", "river ", " ", "  ", "\n", "\r\n", "\t", "1", "2024", "'s", "'LL", "don't", ".", "...", "!?", "中文", "堰", "かな", "한국", "é", "e\u0301",
             "ß", "ﬁ", "½", "①", "Ａ", "\u00a0", "\u3000", "\u200b", "\u200d", "\u0085", "\u2581", "🌊", "👩\u200d🚀", "ไทย", "नमस्ते", "مرحبا", "İ", "ǅ", "_", "/", "{", "</", "x" * 20, "\ufffd", "ΑΒΓ",
@@ -30,26 +33,17 @@ KIMI = (r"[\p{Han}]+|[^\r\n\p{L}\p{N}]?" + UPPER + "*" + LOWER + "+" + END + r"|
         r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")
 
 
-def weir(command, path, rows):
-    done = subprocess.run([os.environ["WEIR_BIN"], command, "--model", str(path), "--jsonl"], input="".join(json.dumps(row) + "\n" for row in rows),
-                          capture_output=True, text=True, timeout=600)
-    lines = done.stdout.split("\n")[:-1]   # not splitlines: texts have other line ends
-    if done.returncode or len(lines) != len(rows):
-        raise SystemExit(f"weir {command} --model {path}: exit {done.returncode}, {len(lines)} of {len(rows)} lines; {done.stderr[-500:]}")
-    return [json.loads(line) for line in lines]
-
-
 class Tally:
     def __init__(self):
         self.passed = self.failed = 0
 
     def compare(self, name, path, texts, encode, ids_of=None, decode=None, known=lambda token: True):
-        got = weir("tokenize", path, [{"text": text, "add_special_tokens": False} for text in texts])
+        got = weir_lines.answers("tokenize", path, [{"text": text, "add_special_tokens": False} for text in texts], seconds_max=600)
         wrong = [(text, want, row.get("ids", row)) for text, row in zip(texts, got) if (want := encode(text)) != row.get("ids")]
         total = len(texts)
         if decode:
             ids = ids_of + [row for row in map(encode, texts[:50]) if all(map(known, row))]
-            got = weir("detokenize", path, [{"ids": row, "skip_special_tokens": True} for row in ids])
+            got = weir_lines.answers("detokenize", path, [{"ids": row, "skip_special_tokens": True} for row in ids], seconds_max=600)
             wrong += [(row, want, answer.get("text", answer)) for row, answer in zip(ids, got) if (want := decode(row)) != answer.get("text")]
             total += len(ids)
         self.passed += total - len(wrong)

@@ -10,13 +10,15 @@ import json
 import os
 import pathlib
 import random
-import subprocess
 import sys
 import tempfile
 
 import tokenizers_random as made_up
 from tokenizers import Tokenizer
 from tokenizers.decoders import DecodeStream
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+import weir_lines  # noqa: E402
 
 SHOWN = 5
 
@@ -34,14 +36,6 @@ def ask(call):
         if type(why).__name__ == "PanicException":
             raise Broken from None
         return {"error": str(why)}
-
-
-def weir(command, path, lines):
-    done = subprocess.run([os.environ["WEIR_BIN"], command, "--model", str(path), "--jsonl"], capture_output=True,
-                          input="".join(json.dumps(line) + "\n" for line in lines).encode())
-    if done.returncode:
-        raise RuntimeError(f"exit {done.returncode}: {done.stderr.decode(errors='replace').strip()[-300:]}")
-    return [json.loads(line) for line in done.stdout.decode().split("\n")[:-1]]
 
 
 def stream(tokenizer, ids):
@@ -81,7 +75,7 @@ def differences(path, texts, counts):
                     decodes.append((kind, text, want.ids, ask(call)))
                 except Broken:
                     counts["apart"] += 1
-    for (text, special, want), got in zip(encodes, weir("tokenize", path, [{"text": t, "add_special_tokens": s} for t, s, _ in encodes])):
+    for (text, special, want), got in zip(encodes, weir_lines.answers("tokenize", path, [{"text": t, "add_special_tokens": s} for t, s, _ in encodes])):
         counts["compared"] += 1
         if isinstance(want, dict):
             if "error" not in got:
@@ -91,7 +85,7 @@ def differences(path, texts, counts):
         elif got["offsets"] != [list(pair) for pair in want.offsets]:
             yield "offsets", text, want.offsets, got["offsets"]
     lines = [{"ids": ids, "skip_special_tokens": kind == "dec_skip", "stream": kind == "stream"} for kind, _, ids, _ in decodes]
-    for (kind, text, ids, want), got in zip(decodes, weir("detokenize", path, lines)):
+    for (kind, text, ids, want), got in zip(decodes, weir_lines.answers("detokenize", path, lines)):
         counts["compared"] += 1
         if isinstance(want, dict):
             counts["apart"] += 1

@@ -16,20 +16,12 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "support"))
+import weir_lines  # noqa: E402
+
 KINDS = ("ids", "ids_sp", "off", "dec", "dec_skip", "stream")
 REFUSED = {"llama2": "merges[", "added-tokens-tiny": "merges", "pytorch-test-tiny": "out of the vocabulary", "swift-tiny": "single_word"}
 SHOWN = 3
-
-
-def weir(command, model, requests):
-    done = subprocess.run([os.environ["WEIR_BIN"], command, "--model", str(model), "--jsonl"], capture_output=True, text=True, encoding="utf-8",
-                          input="".join(json.dumps(r, ensure_ascii=False) + "\n" for r in requests))
-    if done.returncode != 0:
-        raise RuntimeError(done.stderr.strip() or f"exit {done.returncode}")
-    answers = [json.loads(line) for line in done.stdout.split("\n")[:-1]]
-    if len(answers) != len(requests):
-        raise RuntimeError(f"{len(requests)} lines asked, {len(answers)} answered")
-    return answers
 
 
 def compare(model, rows, samples):
@@ -45,7 +37,7 @@ def compare(model, rows, samples):
         decodes.append((row, "dec_skip", {"ids": row["ids"], "skip_special_tokens": True}))
         if "stream" in row:
             decodes.append((row, "stream", {"ids": row["ids"], "skip_special_tokens": False, "stream": True}))
-    for (row, kind, _), answer in zip(encodes, weir("tokenize", model, [e[2] for e in encodes])):
+    for (row, kind, _), answer in zip(encodes, weir_lines.answers("tokenize", model, [e[2] for e in encodes], ascii_only=False)):
         if "error" in row:
             yield kind, row["i"], "error" in answer, row["error"], answer
             continue
@@ -54,7 +46,7 @@ def compare(model, rows, samples):
         if kind == "ids" and "off" in row:
             got = [x for pair in answer.get("offsets", []) for x in pair]
             yield "off", row["i"], got == row["off"], row["off"], got
-    for (row, kind, _), answer in zip(decodes, weir("detokenize", model, [d[2] for d in decodes])):
+    for (row, kind, _), answer in zip(decodes, weir_lines.answers("detokenize", model, [d[2] for d in decodes])):
         if kind == "stream":
             want, got = row["stream"], answer.get("chunks", answer)
             if want and isinstance(want[-1], dict):                     # the reference broke off here: what it gave before counts
