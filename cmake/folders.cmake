@@ -20,7 +20,7 @@ include(${CMAKE_SOURCE_DIR}/cmake/swagger.cmake)
 if(TARGET api_test)
   target_link_libraries(api_test PRIVATE weir_engine)   # what one side writes the other must read
 endif()
-weir_folder(route DEPS types fleet policy)
+weir_folder(route DEPS types fleet policy kv)
 weir_folder(dispatch DEPS types net)
 weir_folder(mocker DEPS base types config wire net sim)
 weir_folder(gateway DEPS api config discovery dispatch engine fleet mocker net obs policy prepare route sim)

@@ -93,7 +93,7 @@ void Registry::rebuild() {
         v.kind = entry->spec.kind;
         v.rank_first = static_cast<uint16_t>(view->ranks_.size());
         v.models = entry->models;
-        view->ranks_.push_back({&v, 0, &cells_.at(slot)});
+        view->ranks_.push_back({&v, 0, &cells_.at(slot), static_cast<uint32_t>(slot)});
         view->entries_.push_back(std::move(entry));
     }
     view->any_ever_ = view_->any_ever_ || !view->ranks_.empty();

@@ -116,7 +116,7 @@ Task<Result<void>> Flow::start(HttpExchange& http, RequestScope& scope, CoreStat
         out.booking = Booking(choice.at);
         scope.outcome().attempt = static_cast<uint8_t>(attempt);
         scope.picked(*choice.at.worker, policy_name_);
-        policy_->booked(prepared, choice.at);
+        policy_->booked(prepared, choice.at, here.core.clock().now());
         const Target& target = fleet->target(choice.at.worker->slot);
         dispatch::Sent connection;
         Result<void> sent;

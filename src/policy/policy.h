@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/clock.h"
+#include "types/outcome.h"
 #include "types/prepared.h"
 #include "types/worker.h"
 
@@ -24,17 +25,48 @@ struct Pick {
     std::array<float, 4> terms{};  // cost terms of the choice, policy's own order
 };
 
+// What stays of a request in its booking: the Prepared dies when the worker has the request.
+struct Routed {
+    uint64_t key = 0;              // what the policy gave `booked`; 0: nothing
+    uint32_t prompt_tokens = 0, cached_tokens = 0;         // cached: predicted, at the chosen rank
+    uint32_t prefill_ahead = 0, requests_ahead = 0;        // load of the chosen rank just before
+    Instant booked = 0;
+};
+
 class Policy {
 public:
     virtual ~Policy() = default;
     virtual uint32_t needs() const = 0;   // bits of namespace need
     // At least one rank is eligible. At most 1 us + 8 ns a rank; no locks, no waits, no I/O. Any core.
     virtual Pick pick(const Prepared&, const Slate&, Random&) const = 0;
-    virtual void booked(const Prepared&, RankRef) {}   // after the booking
+    // The rest may be called from any core at once, for one request in this order. `key` is kept in Routed.
+    virtual uint64_t booked(const Prepared&, RankRef, Instant) { return 0; }
+    virtual void first_token(const Routed&, RankRef, Instant) {}          // at most once
+    virtual void ended(const Routed&, RankRef, const Outcome&) {}         // once for each `booked`
+    virtual bool follows() const { return false; }                        // wants first_token and ended
 };
 
 struct PolicyConfig {
     std::string_view name;         // as in the table, '-' and '_' alike
+    struct KvCost {                // Dynamo's cost, in blocks; lower is better
+        double overlap_credit = 1, credit_decay = 0, prefill_load_scale = 1, request_weight = 0, host_weight = 0.75, disk_weight = 0.25,
+               shared_multiplier = 0, temperature = 0;
+        bool track_prefill = true, track_active = true;
+        bool load_only = false;    // a plain decode pool: no credit for overlap
+    } kv;
+    struct CacheAware {            // SMG's
+        double threshold = 0.3, spill_rel = 1.5, usage_spread = 1, usage_ceiling = 1, overlap_decay = 0, temperature = 0;
+        uint32_t spill_abs = 64;
+    } cache_aware;
+    struct PrefixHash { uint32_t tokens = 256, balance_abs = 10; double load_factor = 1.25; } prefix_hash;
+    struct LeastLoad { double kv_weight_s = 0.15, throughput = 2'000; uint32_t prefill = 1'024, waiting_max = 0; } least_load;
+    struct Bucket { uint64_t adjust_ms = 5'000; uint32_t spill_abs = 64; double spill_rel = 1.5; } bucket;
+    struct Manual {
+        enum Assignment : uint8_t { random, min_load, min_group, delegate } assignment = random;
+        uint64_t idle_ms = 14'400'000;
+        size_t entries_max = 1'000'000;
+    } manual;
+    bool power_of_two_requests = true;   // compare requests under way; else expected wait
 };
 
 struct PolicyRow {

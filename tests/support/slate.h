@@ -13,7 +13,7 @@ struct Workers {
                                                     eligible((loads.size() + 63) / 64, 0) {
         for (size_t i = 0; i < loads.size(); i++) {
             views[i].slot = static_cast<WorkerSlot>(i);
-            ranks[i] = {&views[i], 0, &cells[i]};
+            ranks[i] = {&views[i], 0, &cells[i], static_cast<uint32_t>(i)};
             now[i].requests = loads[i];
             eligible[i / 64] |= 1ull << (i % 64);
         }

@@ -1,0 +1,40 @@
+// What routes the requests of a model: policies for each leg, and the shared structures they are told from. Shared by all cores.
+#pragma once
+#include <atomic>
+#include <memory>
+#include <span>
+
+#include "kv/active_blocks.h"
+#include "kv/index.h"
+#include "kv/text_index.h"
+#include "policy/policy.h"
+
+namespace weir::route {
+
+// Where predicted blocks go: straight to kv::Predictions in a simulation, to the thread that applies the ranks' events in service.
+class PredictionSink {
+public:
+    virtual ~PredictionSink() = default;
+    virtual void predict(kv::Rank rank, std::span<const uint64_t> local, Instant now) = 0;   // any core; drops rather than waits
+};
+
+// A worker is passed over when every rank of it is beyond one of these; 0: no limit. Changed by /busy_threshold while requests run.
+struct BusyLimits {
+    std::atomic<float> decode_blocks_share{0}, prefill_batch_share{0};   // of the rank's KV blocks; of its batch token limit
+    std::atomic<uint32_t> prefill_tokens{0};
+};
+
+struct Routing {
+    std::shared_ptr<Policy> whole;               // aggregated workers; never null
+    std::shared_ptr<Policy> prefill, decode;     // null: as `whole`
+    const char* policy_name = "";                // static storage: of `whole`
+    std::shared_ptr<kv::KvIndex> index;          // null: no policy asks for overlap
+    std::shared_ptr<kv::TextIndex> text;         // null: no policy asks for text
+    std::shared_ptr<kv::ActiveBlocks> active;    // null: blocks under way are not tracked
+    PredictionSink* predictions = nullptr;       // null: nothing is predicted
+    BusyLimits busy;
+    bool assume_reuse = true;                    // shared prefixes under way count once
+    bool track_prefill = true, track_output = false;
+};
+
+}  // namespace weir::route
