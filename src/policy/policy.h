@@ -14,7 +14,12 @@
 namespace weir {
 
 namespace need {   // what route/ gathers into the Slate before pick(); nothing else is in it
-inline constexpr uint32_t device = 1, lower_tiers = 2, active = 4, load = 8, text = 16, tokens = 32, key = 64, predicted = 128;
+inline constexpr uint32_t device = 1, lower_tiers = 2, active = 4, load = 8, predicted = 128;   // columns, as they are called
+inline constexpr uint32_t tokens = 32;            // Prepared::tokens, or else text
+inline constexpr uint32_t text = 16;              // Prepared::text where there are no tokens, Slate::prompt_chars
+inline constexpr uint32_t matched = 256;          // Slate::matched_chars of that text; what was picked is then inserted
+inline constexpr uint32_t key = 64;               // Hints::routing_key and target_worker
+inline constexpr uint32_t implicit_key = 512;     // a routing key made of x-forwarded-for, else cookie, where none is given
 }
 
 struct Pick {
@@ -60,12 +65,16 @@ struct PolicyConfig {
     } cache_aware;
     struct PrefixHash { uint32_t tokens = 256, balance_abs = 10; double load_factor = 1.25; } prefix_hash;
     struct LeastLoad { double kv_weight_s = 0.15, throughput = 2'000; uint32_t prefill = 1'024, waiting_max = 0; } least_load;
+    double accelerator_ratio = 8;        // device_aware_weighted: throughput of a worker with accelerators over one on CPUs
     struct Bucket { uint64_t adjust_ms = 5'000; uint32_t spill_abs = 64; double spill_rel = 1.5; } bucket;
     struct Manual {
         enum Assignment : uint8_t { random, min_load, min_group, delegate } assignment = random;
         uint64_t idle_ms = 14'400'000;
         size_t entries_max = 1'000'000;
+        std::string_view delegate = "least_load";   // Assignment::delegate asks this policy
     } manual;
+    bool sticky = false;                 // requests with a routing key keep their worker, whatever the policy (not consistent_hashing, manual)
+    bool dp_min_tokens = false;          // the policy's choice gives the worker; its rank is the one with the fewest tokens
     bool power_of_two_requests = true;   // compare requests under way; else expected wait
 };
 
@@ -76,6 +85,8 @@ struct PolicyRow {
 };
 std::span<const PolicyRow> policy_table();
 const PolicyRow* find_policy(std::string_view name);   // null: unknown
+// What config.name says, wrapped as config.sticky and config.dp_min_tokens say. Null: no such policy.
+std::unique_ptr<Policy> make_policy(const PolicyConfig&);
 
 // Implementations, one file each, no headers.
 std::unique_ptr<Policy> make_random(const PolicyConfig&);

@@ -27,6 +27,11 @@ const PolicyRow* find_policy(std::string_view name) {
     return nullptr;
 }
 
+std::unique_ptr<Policy> make_policy(const PolicyConfig& config) {
+    auto* row = find_policy(config.name);
+    return row ? row->make(config) : nullptr;
+}
+
 uint32_t eligible_count(const Slate& slate) {
     uint32_t n = 0;
     for (size_t word = 0; word * 64 < slate.ranks.size(); word++) n += static_cast<uint32_t>(std::popcount(slate.eligible[word]));

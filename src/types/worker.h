@@ -28,6 +28,7 @@ struct WorkerView {
     int32_t bootstrap_port = -1;     // -1: none
     std::span<const Str> taints, loras;
     float priority = 0, cost = 1;
+    bool cpu = false;                // runs on CPUs, where others have accelerators
 };
 
 // One per rank, in a process-wide array. All relaxed. Line 1 is what bookings count (exact), line 2 what engines report (rep_, as of
