@@ -71,7 +71,7 @@ struct PolicyConfig {
         enum Assignment : uint8_t { random, min_load, min_group, delegate } assignment = random;
         uint64_t idle_ms = 14'400'000;
         size_t entries_max = 1'000'000;
-        std::string_view delegate = "least_load";   // Assignment::delegate asks this policy
+        std::string_view inner = "least_load";   // Assignment::delegate asks this policy
     } manual;
     bool sticky = false;                 // requests with a routing key keep their worker, whatever the policy (not consistent_hashing, manual)
     bool dp_min_tokens = false;          // the policy's choice gives the worker; its rank is the one with the fewest tokens
