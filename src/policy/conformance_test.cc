@@ -1,6 +1,7 @@
 // What every policy must keep, run over every row of the table.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
 #include "policy/policy.h"
@@ -9,18 +10,47 @@
 namespace weir {
 namespace {
 
+// What is asked of a row. Every row of the policy table needs one.
+struct Case {
+    const char* name;
+    int spread_percent;              // how far from an even share a worker may be when all are equal; 0: does not spread
+    enum Wants : uint8_t { nothing, pin, key } wants = nothing;   // what a request must carry
+};
+constexpr Case cases[] = {
+    {"round_robin", 15}, {"random", 15}, {"power_of_two", 15}, {"kv", 15}, {"least_loaded", 15}, {"device_aware_weighted", 15},
+    {"direct", 0, Case::pin}, {"cache_aware", 15}, {"least_load", 15}, {"passthrough", 0},
+};
+
 class EveryPolicy : public ::testing::TestWithParam<PolicyRow> {
 protected:
+    static const Case& of(std::string_view name) {
+        for (auto& c : cases)
+            if (name == c.name) return c;
+        ADD_FAILURE() << name << " has no case";
+        return cases[0];
+    }
+    // The request of a step: a session of its own, pinned to `worker` if the policy wants to be told.
+    void ask(size_t step, const testing::Workers& workers, size_t worker) {
+        key = "session-" + std::to_string(step);
+        hints = {};
+        if (wanted.wants == Case::pin) hints.pin = workers.views[worker].instance_id;
+        if (wanted.wants == Case::key) hints.routing_key = key;
+        request.hints = &hints;
+    }
+    const Case& wanted = of(GetParam().name);
     std::unique_ptr<Policy> policy = GetParam().make({GetParam().name});
     Random random{7};
     Prepared request;
+    Hints hints;
+    std::string key;
 };
 
 TEST_P(EveryPolicy, PicksOnlyEligibleRanks) {
     testing::Workers workers(std::vector<uint32_t>(130, 3));
     for (size_t i = 0; i < 130; i++)
         if (i % 7) workers.exclude(i);
-    for (int i = 0; i < 1'000; i++) {
+    for (size_t i = 0; i < 1'000; i++) {
+        ask(i, workers, i % 19 * 7);
         Pick pick = policy->pick(request, workers.slate(), random);
         ASSERT_EQ(pick.kind, Pick::chosen);
         ASSERT_EQ(pick.index % 7, 0u);
@@ -31,24 +61,37 @@ TEST_P(EveryPolicy, TakesTheOnlyOneLeft) {
     testing::Workers workers({9, 0, 0});
     workers.exclude(1);
     workers.exclude(2);
+    ask(1, workers, 0);
     EXPECT_EQ(policy->pick(request, workers.slate(), random).index, 0u);
 }
 
 // Simulated load: a request arrives each step, each worker finishes one in as many steps as there are workers.
 TEST_P(EveryPolicy, SpreadsEvenlyOverEqualWorkers) {
     constexpr size_t n = 8, steps = 16'000;
+    constexpr uint32_t blocks = 10;
     testing::Workers workers(std::vector<uint32_t>(n, 0));
+    workers.prompt(blocks * 16);
     std::vector<size_t> served(n, 0);
     for (size_t step = 0; step < steps; step++) {
+        ask(step, workers, 3);
+        workers.time += ns_per_ms;
         Pick pick = policy->pick(request, workers.slate(), random);
+        ASSERT_EQ(pick.kind, Pick::chosen);
+        Routed routed{.key = policy->booked(request, workers.ranks[pick.index], workers.time)};
         served[pick.index]++;
-        workers.now[pick.index].requests++;
+        auto& at = workers.now[pick.index];
+        at.requests++, at.active_blocks += blocks, at.prefill_tokens += blocks * 16;
         auto& done = workers.now[step % n];
-        if (done.requests) done.requests--;
+        if (done.requests) done.requests--, done.active_blocks -= blocks, done.prefill_tokens -= blocks * 16;
+        policy->ended(routed, workers.ranks[pick.index], {});
+    }
+    if (!wanted.spread_percent) {
+        EXPECT_EQ(*std::max_element(served.begin(), served.end()), steps);
+        return;
     }
     for (size_t i = 0; i < n; i++) {
-        EXPECT_GT(served[i], steps / n * 85 / 100) << GetParam().name << " worker " << i;
-        EXPECT_LT(served[i], steps / n * 115 / 100) << GetParam().name << " worker " << i;
+        EXPECT_GT(served[i], steps / n * static_cast<size_t>(100 - wanted.spread_percent) / 100) << GetParam().name << " worker " << i;
+        EXPECT_LT(served[i], steps / n * static_cast<size_t>(100 + wanted.spread_percent) / 100) << GetParam().name << " worker " << i;
     }
 }
 

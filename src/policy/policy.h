@@ -57,7 +57,8 @@ struct PolicyConfig {
         double overlap_credit = 1, credit_decay = 0, prefill_load_scale = 1, request_weight = 0, host_weight = 0.75, disk_weight = 0.25,
                shared_multiplier = 0, temperature = 0;
         bool track_prefill = true, track_active = true;
-        bool load_only = false;    // a plain decode pool: no credit for overlap
+        bool load_only = false;    // a plain decode pool: neither credit for overlap nor prefill
+        bool credit_on_active = false;   // a decode pool that may prefill: untracked prefill, credit comes off the active blocks
     } kv;
     struct CacheAware {            // SMG's
         double threshold = 0.3, spill_rel = 1.5, usage_spread = 1, usage_ceiling = 1, overlap_decay = 0, temperature = 0;
@@ -92,6 +93,13 @@ std::unique_ptr<Policy> make_policy(const PolicyConfig&);
 std::unique_ptr<Policy> make_random(const PolicyConfig&);
 std::unique_ptr<Policy> make_round_robin(const PolicyConfig&);
 std::unique_ptr<Policy> make_power_of_two(const PolicyConfig&);
+std::unique_ptr<Policy> make_kv(const PolicyConfig&);
+std::unique_ptr<Policy> make_least_loaded(const PolicyConfig&);
+std::unique_ptr<Policy> make_device_aware_weighted(const PolicyConfig&);
+std::unique_ptr<Policy> make_direct(const PolicyConfig&);
+std::unique_ptr<Policy> make_cache_aware(const PolicyConfig&);
+std::unique_ptr<Policy> make_least_load(const PolicyConfig&);
+std::unique_ptr<Policy> make_passthrough(const PolicyConfig&);
 
 // --- for implementations ---
 uint32_t eligible_count(const Slate&);

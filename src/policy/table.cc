@@ -9,6 +9,13 @@ constexpr PolicyRow rows[] = {
     {"round_robin", make_round_robin, "each worker in turn, over all cores"},
     {"random", make_random, "any worker, evenly"},
     {"power_of_two", make_power_of_two, "the less loaded of two workers drawn at random"},
+    {"kv", make_kv, "the fewest blocks to compute and under way, less what is cached (Dynamo's cost)"},
+    {"least_loaded", make_least_loaded, "the fewest requests under way"},
+    {"device_aware_weighted", make_device_aware_weighted, "CPU workers and others by throughput, then the fewest requests"},
+    {"direct", make_direct, "the worker the request names"},
+    {"cache_aware", make_cache_aware, "who holds or was sent the prompt, unless busy (SMG's)"},
+    {"least_load", make_least_load, "the shortest expected wait"},
+    {"passthrough", make_passthrough, "always the first"},
 };
 
 bool same_name(std::string_view a, std::string_view b) {
