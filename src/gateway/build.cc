@@ -183,7 +183,9 @@ Result<void> Gateway::open_flow() {
     TRY(auto routes, api::Routes::make(o.api, moved));
     const PolicyRow* row = find_policy(config_.router.policy);
     if (!row) return Failure(Code::not_supported, "not supported yet: policy " + config_.router.policy);
-    flow_ = std::make_unique<Flow>(std::move(o), routes, row->make({row->name}), row->name.data(), metrics_, draining_);
+    PolicyConfig policy;
+    policy.name = row->name;
+    flow_ = std::make_unique<Flow>(std::move(o), routes, route::only(row->make(policy), row->name.data()), metrics_, draining_);
     for (auto& state : states_) flow_->add_core(state.get());
     flow_->use(tokenizers_.get());
     metrics_.on_scrape([this](Metrics& m) {

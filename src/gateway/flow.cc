@@ -112,11 +112,13 @@ Task<Result<void>> Flow::start(HttpExchange& http, RequestScope& scope, CoreStat
     scope.origin_is(cors_of(http.head().headers));
     std::array<WorkerSlot, limits::retries_max> tried;
     for (unsigned attempt = 1;; attempt++) {
-        CO_TRY(route::Choice choice, route::place(prepared, *fleet, *policy_, {tried.data(), attempt - 1}, here.scratch, here.core.random()));
+        route::Question question{prepared, *fleet, *routing_, Leg::whole, {tried.data(), attempt - 1}, here.core.now()};
+        CO_TRY(route::Choice choice, route::place(question, here.scratch, here.core.random()));
+        if (!choice.at) co_return Failure(Code::no_worker, "no worker for the model can take the request now");
         out.booking = Booking(choice.at);
         scope.outcome().attempt = static_cast<uint8_t>(attempt);
-        scope.picked(*choice.at.worker, policy_name_);
-        policy_->booked(prepared, choice.at, here.core.clock().now());
+        scope.picked(*choice.at.worker, routing_->policy_name);
+        routing_->whole->booked(prepared, choice.at, here.core.clock().now());
         const Target& target = fleet->target(choice.at.worker->slot);
         dispatch::Sent connection;
         Result<void> sent;

@@ -11,7 +11,7 @@
 #include "gateway/core_state.h"
 #include "gateway/request_scope.h"
 #include "net/exchange.h"
-#include "policy/policy.h"
+#include "route/routing.h"
 
 namespace weir {
 
@@ -28,11 +28,10 @@ struct FlowOptions {
 
 class Flow final : public HttpService {
 public:
-    // `policy_name`: static storage, access lines outlive us.
-    Flow(FlowOptions options, std::shared_ptr<const api::Routes> routes, std::shared_ptr<Policy> policy, const char* policy_name,
-         Metrics& metrics, const std::atomic<bool>& draining)
-        : options_(std::move(options)), routes_(std::move(routes)), policy_(std::move(policy)), policy_name_(policy_name),
-          metrics_(metrics), draining_(draining), relay_rules_{options_.sse_keepalive_ms, options_.idle_ms} {}
+    Flow(FlowOptions options, std::shared_ptr<const api::Routes> routes, std::shared_ptr<const route::Routing> routing, Metrics& metrics,
+         const std::atomic<bool>& draining)
+        : options_(std::move(options)), routes_(std::move(routes)), routing_(std::move(routing)), metrics_(metrics),
+          draining_(draining), relay_rules_{options_.sse_keepalive_ms, options_.idle_ms} {}
     void add_core(CoreState* state) { cores_.push_back(state); }   // in core order, before requests come
     void use(Tokenizers* tokenizers) { tokenizers_ = tokenizers; } // before requests come; null: the routes about them are not there
 
@@ -62,8 +61,7 @@ private:
 
     FlowOptions options_;
     std::shared_ptr<const api::Routes> routes_;
-    std::shared_ptr<Policy> policy_;
-    const char* policy_name_;
+    std::shared_ptr<const route::Routing> routing_;
     Metrics& metrics_;
     const std::atomic<bool>& draining_;
     std::vector<CoreState*> cores_;

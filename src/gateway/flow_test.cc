@@ -58,7 +58,7 @@ struct FlowTest : testing::Test {
         auto routes = api::Routes::make(o.api);
         ASSERT_TRUE(routes);
         const PolicyRow* row = find_policy("round_robin");
-        flow = std::make_unique<Flow>(std::move(o), *routes, row->make({row->name}), "round_robin", metrics, draining);
+        flow = std::make_unique<Flow>(std::move(o), *routes, route::only(row->make({row->name}), "round_robin"), metrics, draining);
         flow->add_core(state.get());
         for (unsigned i = 0; i < workers_n; i++) {
             WorkerSpec spec;

@@ -1,47 +1,190 @@
 #include "route/place.h"
 
+#include <algorithm>
+#include <bit>
+
 namespace weir::route {
 namespace {
 
-void gather_load(const FleetView& fleet, std::vector<LoadNow>& out) {
-    auto ranks = fleet.ranks();
-    out.resize(ranks.size());
-    for (size_t i = 0; i < ranks.size(); i++) {
-        LoadNow& now = out[i];
-        const LoadCell& cell = *ranks[i].cell;
-        now.requests = cell.requests.load(std::memory_order_relaxed);
-        now.waiting = cell.rep_waiting.load(std::memory_order_relaxed);
-        now.running = cell.rep_running.load(std::memory_order_relaxed);
-    }
+constexpr auto relaxed = std::memory_order_relaxed;
+constexpr uint32_t overlap_needs = need::device | need::lower_tiers | need::predicted;
+
+uint32_t characters(Str text) {
+    uint32_t n = 0;
+    for (char c : text) n += (static_cast<unsigned char>(c) & 0xc0) != 0x80;
+    return n;
 }
+
+// All zero, as long as the fleet; memory is kept.
+void clear(std::vector<uint32_t>& column, size_t n) { column.assign(n, 0); }
+
+uint32_t at(std::span<const uint32_t> column, size_t i) { return i < column.size() ? column[i] : 0; }
 
 }  // namespace
 
-Result<Choice> place(const Prepared& request, const FleetView& fleet, const Policy& policy, std::span<const WorkerSlot> exclude,
-                     Scratch& scratch, Random& random) {
-    const std::vector<uint64_t>* serving = fleet.serving(request.model);
+uint32_t needs_of(const Routing& routing) {
+    uint32_t needs = routing.whole->needs();
+    if (routing.prefill) needs |= routing.prefill->needs();
+    if (routing.decode) needs |= routing.decode->needs();
+    return needs;
+}
+
+LoadNow load_now(const LoadCell& cell, Instant now) {
+    LoadNow out;
+    out.requests = cell.requests.load(relaxed);
+    out.prefill_tokens = cell.prefill_tokens.load(relaxed);
+    out.active_blocks = cell.active_blocks.load(relaxed);
+    out.out_blocks = static_cast<float>(cell.out_blocks_q8.load(relaxed)) / 256;
+    out.context_tokens = cell.context_tokens.load(relaxed);
+    out.prefill_tok_s = cell.prefill_tok_s.load(relaxed);
+    out.itl_us = cell.itl_us.load(relaxed);
+    uint32_t reported = cell.rep_at_ms.load(relaxed);
+    if (reported == 0) return out;
+    out.report_age_ms = static_cast<uint32_t>(now / ns_per_ms) - reported;
+    if (out.report_age_ms > UINT32_MAX / 2) out.report_age_ms = 0;   // reported since `now` was taken
+    out.waiting = cell.rep_waiting.load(relaxed);
+    out.running = cell.rep_running.load(relaxed);
+    out.kv_used = cell.rep_kv_used.load(relaxed);
+    out.waiting_tokens = cell.rep_waiting_tokens.load(relaxed);
+    out.tok_s = cell.rep_tok_s.load(relaxed);
+    out.since_requests = cell.since_requests.load(relaxed);
+    out.since_tokens = cell.since_tokens.load(relaxed);
+    out.usage = static_cast<float>(cell.rep_usage_q16.load(relaxed)) / 65'536;
+    return out;
+}
+
+Scratch::Lookups& Scratch::lookups(const Routing& routing) {
+    auto same = [&](const std::unique_ptr<Lookups>& l) { return l->index == routing.index && l->text == routing.text && l->active == routing.active; };
+    auto found = std::ranges::find_if(lookups_, same);
+    if (found == lookups_.end()) {
+        if (lookups_.size() == lookups_max) lookups_.pop_back();
+        auto made = std::make_unique<Lookups>();
+        made->index = routing.index, made->text = routing.text, made->active = routing.active;
+        if (made->index) made->matcher = std::make_unique<kv::Matcher>(*made->index);
+        if (made->text) made->text_lookup = made->text->lookup();
+        if (made->active) made->active_lookup = made->active->lookup();
+        found = lookups_.insert(lookups_.end(), std::move(made));
+    }
+    std::rotate(lookups_.begin(), found, found + 1);
+    return *lookups_.front();
+}
+
+void Scratch::number_ranks(const FleetView& fleet) {
+    if (numbered_ == &fleet && numbered_version_ == fleet.version()) return;
+    numbered_ = &fleet;
+    numbered_version_ = fleet.version();
+    roles_differ_ = false;
+    index_of_.clear();
+    auto ranks = fleet.ranks();
+    for (uint32_t i = 0; i < ranks.size(); i++) {
+        if (ranks[i].number >= index_of_.size()) index_of_.resize(ranks[i].number + 1, nowhere);
+        index_of_[ranks[i].number] = i;
+        roles_differ_ |= ranks[i].worker->roles != role::whole;
+    }
+}
+
+// One walk of the index for all ranks and tiers. A rank that is not in the fleet's view (just gone, or not ready) is passed over.
+void Scratch::gather_overlap(const Question& q, uint32_t needs) {
+    Lookups& look = lookups(q.routing);
+    const size_t n = slate_.ranks.size();
+    const Prepared& request = q.request;
+    if (needs & overlap_needs) {
+        const bool apart = needs & need::predicted, lower = needs & need::lower_tiers;
+        clear(device_, n);
+        if (lower) clear(host_, n), clear(disk_, n), clear(shared_, n);
+        if (apart) clear(predicted_, n);
+        if (look.matcher)
+            for (const kv::RankOverlap& o : look.matcher->match(request.local_hashes)) {
+                uint32_t i = index_of(o.rank);
+                if (i == nowhere) continue;
+                device_[i] = apart ? o.device : std::max(o.device, o.predicted);
+                if (lower) host_[i] = o.host, disk_[i] = o.disk, shared_[i] = o.external;
+                if (apart) predicted_[i] = o.predicted;
+            }
+        slate_.device = device_;
+        if (lower) slate_.host = host_, slate_.disk = disk_, slate_.shared = shared_;
+        if (apart) slate_.predicted = predicted_;
+    }
+    if (needs & need::active) {
+        clear(active_, n);
+        if (look.active_lookup)
+            for (const auto& m : look.active_lookup->match(request.local_hashes))
+                if (uint32_t i = index_of(m.rank); i != nowhere) active_[i] = m.blocks;
+        slate_.active_overlap = active_;
+    }
+    if (needs & need::matched) {
+        clear(chars_, n);
+        if (look.text_lookup && !request.text.empty())
+            for (const auto& m : look.text_lookup->match(request.text))
+                if (uint32_t i = index_of(m.rank); i != nowhere) chars_[i] = m.chars;
+        slate_.matched_chars = chars_;
+    }
+}
+
+// Of those that may be chosen; what stands at other places is old.
+void Scratch::gather_load(const Question& q) {
+    load_.resize(slate_.ranks.size());
+    for (size_t word = 0; word < eligible_.size(); word++)
+        for (uint64_t bits = eligible_[word]; bits; bits &= bits - 1) {
+            size_t i = word * 64 + static_cast<size_t>(std::countr_zero(bits));
+            load_[i] = load_now(*slate_.ranks[i].cell, q.now);
+        }
+    slate_.load = load_;
+}
+
+void Scratch::gather(const Question& q, uint32_t needs) {
+    const Prepared& request = q.request;
+    slate_.block = request.block;
+    slate_.prompt_tokens = request.prompt_tokens;
+    slate_.request_blocks = request.block ? (request.prompt_tokens + request.block - 1) / request.block : 0;
+    slate_.request_blocks = std::max(slate_.request_blocks, static_cast<uint32_t>(request.local_hashes.size()));
+    if (needs & (need::text | need::tokens | need::matched)) slate_.prompt_chars = characters(request.text);
+    if (needs & (overlap_needs | need::active | need::matched)) gather_overlap(q, needs);
+    if (needs & need::load) gather_load(q);
+}
+
+void Scratch::describe(Choice& choice, const Question& q) const {
+    const size_t i = choice.pick.index;
+    choice.at = slate_.ranks[i];
+    choice.overlap = {at(slate_.device, i), at(slate_.host, i), at(slate_.disk, i), at(slate_.shared, i), at(slate_.active_overlap, i)};
+    choice.predicted = at(slate_.predicted, i);
+    choice.matched_chars = at(slate_.matched_chars, i);
+    choice.load = slate_.load.empty() ? load_now(*choice.at.cell, q.now) : slate_.load[i];
+    const uint32_t prompt = slate_.prompt_tokens;
+    double known = 0;
+    if (slate_.block) {
+        const double lower = q.routing.host_weight * choice.overlap.host + q.routing.disk_weight * choice.overlap.disk;
+        known = (std::max<double>(choice.overlap.device + lower, choice.predicted)) * slate_.block;
+    } else if (slate_.prompt_chars) {
+        known = static_cast<double>(prompt) * choice.matched_chars / slate_.prompt_chars;
+    }
+    choice.cached_tokens = std::min(prompt, static_cast<uint32_t>(known + 0.5));
+}
+
+Result<Choice> place(const Question& q, Scratch& scratch, Random& random) {
+    const FleetView& fleet = q.fleet;
+    const std::vector<uint64_t>* serving = fleet.serving(q.request.model);
     if (!serving && fleet.pending())
         return Failure(Code::no_worker, "no worker serves the model yet; some have not answered so far");
-    if (!serving) return Failure(Code::model_unknown, "No worker available for model '" + std::string(request.model) + "'", "model");
-    scratch.eligible = *serving;
-    auto ranks = fleet.ranks();
-    if (!exclude.empty())
-        for (size_t i = 0; i < ranks.size(); i++)
-            for (WorkerSlot tried : exclude)
-                if (ranks[i].worker->slot == tried) scratch.eligible[i / 64] &= ~(1ull << (i % 64));
-    Slate slate;
-    slate.ranks = ranks;
-    slate.eligible = scratch.eligible.data();
+    if (!serving) return Failure(Code::model_unknown, "No worker available for model '" + std::string(q.request.model) + "'", "model");
+    scratch.number_ranks(fleet);
+    scratch.eligible_ = *serving;
+    Policy& policy = *policy_of(q.routing, q.role);
     Choice choice;
+    TRY_OK(filter({fleet, *q.request.hints, q.role, q.exclude, scratch.roles_differ_, !(policy.needs() & need::key)}, scratch.eligible_, choice.rejects));
+    Slate& slate = scratch.slate_;
+    slate = {};
+    slate.ranks = fleet.ranks();
+    slate.eligible = scratch.eligible_.data();
+    slate.fleet_version = fleet.version();
+    slate.now = q.now;
     choice.candidates = eligible_count(slate);
-    if (choice.candidates == 0) return Failure(Code::no_worker, "no worker for the model can take the request now");
-    if (policy.needs() & need::load) {
-        gather_load(fleet, scratch.load);
-        slate.load = scratch.load;
-    }
-    choice.pick = policy.pick(request, slate, random);
-    if (choice.pick.kind != Pick::chosen) return Failure(Code::no_worker, "no worker for the model can take the request now");
-    choice.at = ranks[choice.pick.index];
+    auto nobody = [&] { return Failure(Code::no_worker, "no worker for the model can take the request now").detail(choice.rejects.text()); };
+    if (choice.candidates == 0) return nobody();
+    scratch.gather(q, policy.needs());
+    choice.pick = policy.pick(q.request, slate, random);
+    if (choice.pick.kind == Pick::none) return nobody();
+    if (choice.pick.kind == Pick::chosen) scratch.describe(choice, q);
     return choice;
 }
 

@@ -1,27 +1,94 @@
-// Candidates -> filter -> policy -> choice. A plain function of the request, the fleet's view and the policy.
+// Candidates -> columns -> filters -> policy -> choice. A plain function of the request, the fleet's view and what routes the model:
+// no sockets and no waiting, so that the simulator calls it as it is.
 #pragma once
+#include <array>
+#include <memory>
 #include <span>
 #include <vector>
 
 #include "base/result.h"
 #include "fleet/fleet.h"
+#include "kv/matcher.h"
 #include "policy/policy.h"
+#include "route/filter.h"
+#include "route/routing.h"
+#include "types/plan.h"
 
 namespace weir::route {
 
-// Scratch of one core, reused from request to request.
-struct Scratch {
-    std::vector<uint64_t> eligible;
-    std::vector<LoadNow> load;
+struct Question {
+    const Prepared& request;
+    const FleetView& fleet;
+    const Routing& routing;
+    Leg::Role role = Leg::whole;
+    std::span<const WorkerSlot> exclude;         // tried already
+    Instant now = 0;
 };
 
 struct Choice {
-    RankRef at;
+    RankRef at;                                  // null when pick.kind is wait
     Pick pick;
-    uint32_t candidates = 0;
+    uint32_t candidates = 0;                     // ranks the policy chose from
+    Overlap overlap;                             // at the chosen rank, in blocks
+    uint32_t predicted = 0, matched_chars = 0;   // ... blocks believed to be there; characters of the routing text
+    uint32_t cached_tokens = 0;                  // of the prompt, as far as index or text tell
+    LoadNow load;                                // of the chosen rank, before this request
+    Rejects rejects;                             // ranks that were left out, and why
 };
 
-// `exclude`: slots already tried. model_unknown: nobody serves the name; no_worker: somebody does, but none is eligible now.
-Result<Choice> place(const Prepared&, const FleetView&, const Policy&, std::span<const WorkerSlot> exclude, Scratch&, Random&);
+// Working memory of one core: columns over the ranks of a fleet, and the lookups into shared structures. Nothing is allocated by a
+// question once the columns have grown to the fleet and the structures were seen before.
+class Scratch {
+public:
+    Scratch() = default;
+    Scratch(const Scratch&) = delete;
+    const Slate& slate() const { return slate_; }            // of the last question, until the next; for explanations
+    std::span<const uint64_t> eligible() const { return eligible_; }
+
+private:
+    friend Result<Choice> place(const Question&, Scratch&, Random&);
+    struct Lookups {                             // what this core reads a model's structures with
+        std::shared_ptr<kv::KvIndex> index;
+        std::shared_ptr<kv::TextIndex> text;
+        std::shared_ptr<kv::ActiveBlocks> active;
+        std::unique_ptr<kv::Matcher> matcher;
+        std::unique_ptr<kv::TextIndex::Lookup> text_lookup;
+        std::unique_ptr<kv::ActiveBlocks::Lookup> active_lookup;
+    };
+    static constexpr size_t lookups_max = 16;    // models whose lookups are kept; the one used longest ago makes room
+    static constexpr uint32_t nowhere = UINT32_MAX;
+    Lookups& lookups(const Routing&);
+    void number_ranks(const FleetView&);
+    void gather(const Question&, uint32_t needs);
+    void gather_overlap(const Question&, uint32_t needs);
+    void gather_load(const Question&);
+    void describe(Choice&, const Question&) const;
+    uint32_t index_of(kv::Rank number) const { return number < index_of_.size() ? index_of_[number] : nowhere; }
+
+    std::vector<uint64_t> eligible_;
+    std::vector<uint32_t> device_, host_, disk_, shared_, predicted_, active_, chars_;
+    std::vector<LoadNow> load_;
+    std::vector<uint32_t> index_of_;             // rank number -> index in the fleet's ranks()
+    const FleetView* numbered_ = nullptr;        // whose numbers those are ...
+    uint64_t numbered_version_ = 0;              // ... and of which version
+    bool roles_differ_ = false;
+    Slate slate_;
+    std::vector<std::unique_ptr<Lookups>> lookups_;
+};
+
+// The policy of a leg.
+inline const std::shared_ptr<Policy>& policy_of(const Routing& routing, Leg::Role role) {
+    const std::shared_ptr<Policy>& own = role == Leg::prefill ? routing.prefill : role == Leg::decode ? routing.decode : routing.whole;
+    return own ? own : routing.whole;
+}
+// Bits of namespace need, of all legs: what prepare must work out before a request can be placed.
+uint32_t needs_of(const Routing&);
+// As it is now; reads relaxed.
+LoadNow load_now(const LoadCell&, Instant now);
+
+// Failures: model_unknown: nobody serves the name; no_worker: somebody does, but none may take this request now (detail: why);
+// bad_field: the request is pinned to a worker that is not there. pick.kind is chosen or wait.
+// The policy is not told (Policy::booked): book() does that.
+Result<Choice> place(const Question&, Scratch&, Random&);
 
 }  // namespace weir::route

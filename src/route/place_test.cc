@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "kv/predictions.h"
+
 namespace weir::route {
 namespace {
 
@@ -9,28 +11,38 @@ namespace {
 struct FewestRequests final : Policy {
     uint32_t wanted = need::load;
     Pick::Kind kind = Pick::chosen;
+    std::optional<uint32_t> best;    // instead
     mutable size_t loads_seen = 0;
     uint32_t needs() const override { return wanted; }
     Pick pick(const Prepared&, const Slate& slate, Random&) const override {
         loads_seen = slate.load.size();
-        Pick best;
-        best.kind = kind;
+        Pick pick;
+        pick.kind = kind;
         uint32_t least = UINT32_MAX;
         for (uint32_t i = 0; i < slate.ranks.size(); i++) {
             uint32_t now = slate.load.empty() ? 0 : slate.load[i].requests;
-            if (slate.may(i) && now < least) least = now, best.index = i;
+            if (slate.may(i) && now < least) least = now, pick.index = i;
         }
-        return best;
+        if (best) pick.index = *best;
+        return pick;
     }
 };
 
 struct PlaceTest : testing::Test {
     LoadCells cells;
     Registry registry{cells, nullptr, false, [](FleetViewRef) {}};
-    FewestRequests policy;
+    Routing routing;
+    FewestRequests& policy = *own(routing);
+    static FewestRequests* own(Routing& r) {
+        auto made = std::make_shared<FewestRequests>();
+        r.whole = made;
+        return made.get();
+    }
     Scratch scratch;
     Random random{1};
     Prepared request;
+    Leg::Role role = Leg::whole;
+    Instant now = 0;
     void add(const std::string& url, std::vector<std::string> models) {
         WorkerSpec spec;
         spec.url = url;
@@ -38,9 +50,10 @@ struct PlaceTest : testing::Test {
         spec.ready = true;
         ASSERT_TRUE(registry.add(std::move(spec)));
     }
+    WorkerView& view(size_t i) { return const_cast<WorkerView&>(*registry.view()->ranks()[i].worker); }
     Result<Choice> ask(Str model, std::vector<WorkerSlot> exclude = {}) {
         request.model = model;
-        return place(request, *registry.view(), policy, exclude, scratch, random);
+        return place({request, *registry.view(), routing, role, exclude, now}, scratch, random);
     }
 };
 
@@ -89,6 +102,207 @@ TEST_F(PlaceTest, APolicyMayRefuseAndNeedNoLoads) {
     EXPECT_EQ(policy.loads_seen, 0u);
     policy.kind = Pick::none;
     EXPECT_EQ(ask("m").error()->code, Code::no_worker);
+}
+
+TEST_F(PlaceTest, GathersOverlapOfAllTiersInOneWalk) {
+    for (char c : {'a', 'b', 'c', 'd'}) add(std::string("http://") + c + ":1", {"m"});
+    routing.index = *kv::KvIndex::make({});
+    std::vector<uint64_t> local{11, 12, 13, 14, 15};
+    std::vector<kv::Block> blocks;
+    for (uint64_t l : local) blocks.push_back({l + 100, l});
+    auto number = [&](size_t i) { return registry.view()->ranks()[i].number; };
+    routing.index->stored(number(1), kv::Tier::device, nullptr, std::span(blocks).first(3));
+    uint64_t parent = 113;
+    routing.index->stored(number(1), kv::Tier::host, &parent, std::span(blocks).subspan(3, 1));
+    kv::Predictions predictions(*routing.index, {});
+    predictions.predict(number(2), std::span(local).first(2), 1);
+    policy.wanted = need::device | need::lower_tiers | need::predicted;
+    policy.best = 1;
+    request.local_hashes = local;
+    request.block = 16;
+    request.prompt_tokens = 85;
+    auto choice = ask("m");
+    ASSERT_TRUE(choice);
+    const Slate& slate = scratch.slate();
+    EXPECT_EQ(std::vector<uint32_t>(slate.device.begin(), slate.device.end()), (std::vector<uint32_t>{0, 3, 0, 0}));
+    EXPECT_EQ(slate.host[1], 1u);
+    EXPECT_EQ(slate.predicted[2], 2u);
+    EXPECT_EQ(slate.request_blocks, 6u) << "a partial block counts";
+    EXPECT_EQ(choice->overlap.device, 3u);
+    EXPECT_EQ(choice->overlap.host, 1u);
+    EXPECT_EQ(choice->cached_tokens, 60u) << "(3 + 0.75) * 16";
+    policy.best = 2;
+    EXPECT_EQ(ask("m")->cached_tokens, 32u);
+    policy.wanted = need::device;
+    EXPECT_EQ(ask("m")->overlap.device, 2u) << "who does not ask for predictions sees the larger of the two";
+    policy.wanted = 0;
+    EXPECT_EQ(ask("m")->cached_tokens, 0u) << "and who asks for nothing, nothing";
+}
+
+TEST_F(PlaceTest, BlocksUnderWay) {
+    add("http://a:1", {"m"});
+    add("http://b:1", {"m"});
+    routing.active = *kv::ActiveBlocks::make(1 << 20);
+    std::vector<uint64_t> local{1, 2, 3}, other{1, 2, 9};
+    uint32_t fresh = 0;
+    auto hold = routing.active->hold(registry.view()->ranks()[1].number, other, fresh);
+    policy.wanted = need::active;
+    policy.best = 1;
+    request.local_hashes = local;
+    EXPECT_EQ(ask("m")->overlap.active, 2u);
+    EXPECT_EQ(scratch.slate().active_overlap[0], 0u);
+    routing.active->release(registry.view()->ranks()[1].number, hold);
+}
+
+TEST_F(PlaceTest, LoadsOfThoseThatMayServe) {
+    add("http://a:1", {"m"});
+    add("http://b:1", {"n"});
+    add("http://c:1", {"m"});
+    LoadCell& cell = cells.at(registry.view()->ranks()[2].number);
+    cell.requests = 1, cell.prefill_tokens = 2, cell.active_blocks = 3, cell.out_blocks_q8 = 128, cell.context_tokens = 4;
+    cell.rep_at_ms = 900, cell.rep_waiting = 5, cell.rep_usage_q16 = 32'768;
+    now = 1'000 * ns_per_ms;
+    policy.best = 2;
+    auto choice = ask("m");
+    const LoadNow& load = choice->load;
+    EXPECT_EQ(load.requests, 1u);
+    EXPECT_EQ(load.prefill_tokens, 2u);
+    EXPECT_EQ(load.active_blocks, 3u);
+    EXPECT_EQ(load.out_blocks, 0.5f);
+    EXPECT_EQ(load.context_tokens, 4u);
+    EXPECT_EQ(load.waiting, 5u);
+    EXPECT_EQ(load.usage, 0.5f);
+    EXPECT_EQ(load.report_age_ms, 100u);
+    policy.best = 0;
+    EXPECT_FALSE(ask("m")->load.reported());
+}
+
+TEST_F(PlaceTest, EachLegHasItsPolicy) {
+    add("http://a:1", {"m"});
+    add("http://b:1", {"m"});
+    auto decode = std::make_shared<FewestRequests>();
+    decode->best = 1;
+    routing.decode = decode;
+    policy.best = 0;
+    view(0).roles = role::whole | role::prefill;
+    view(1).roles = role::decode;
+    EXPECT_EQ(ask("m")->at.worker->url, "http://a:1");
+    role = Leg::decode;
+    auto choice = ask("m");
+    EXPECT_EQ(choice->at.worker->url, "http://b:1");
+    EXPECT_EQ(choice->rejects[Reject::role], 1u);
+    role = Leg::prefill;
+    EXPECT_EQ(ask("m")->at.worker->url, "http://a:1") << "no policy of its own: the main one";
+    role = Leg::encode;
+    EXPECT_EQ(ask("m").error()->detail, "2 role");
+}
+
+TEST_F(PlaceTest, APolicyMayWait) {
+    add("http://a:1", {"m"});
+    policy.kind = Pick::wait;
+    auto choice = ask("m");
+    ASSERT_TRUE(choice);
+    EXPECT_FALSE(choice->at);
+    EXPECT_EQ(choice->pick.kind, Pick::wait);
+}
+
+TEST_F(PlaceTest, ManyRoutingsShareACoresScratch) {
+    add("http://a:1", {"m"});
+    policy.wanted = need::device;
+    std::vector<uint64_t> local{1};
+    request.local_hashes = local;
+    kv::Block block{5, 1};
+    for (int i = 0; i < 40; i++) {   // more than are kept
+        routing.index = *kv::KvIndex::make({kv::index_bytes_min});
+        routing.index->stored(registry.view()->ranks()[0].number, kv::Tier::device, nullptr, {&block, 1});
+        EXPECT_EQ(ask("m")->overlap.device, 1u);
+    }
+}
+
+// --- filters: a fleet of four, and what the request asks for ---
+
+struct FilterTest : PlaceTest {
+    Hints hints;
+    std::vector<Str> taints_a{"gpu", "eu"}, taints_b{"gpu"}, loras{"sql"}, other_loras{"poet"};
+    void SetUp() override {
+        for (char c : {'a', 'b', 'c', 'd'}) add(std::string("http://") + c + ":1", {"m"});
+        for (size_t i = 0; i < 4; i++) view(i).instance_id = 10 + i;
+        view(0).taints = taints_a;
+        view(1).taints = taints_b;
+        view(0).loras = loras;
+        view(1).loras = other_loras;
+        request.hints = &hints;
+    }
+    std::string urls(std::vector<WorkerSlot> exclude = {}) {
+        auto choice = ask("m", exclude);
+        if (!choice) return std::string(name(choice.error()->code)) + ": " + choice.error()->detail;
+        std::string out;
+        for (size_t i = 0; i < 4; i++)
+            if (scratch.slate().may(i)) out += scratch.slate().ranks[i].worker->url[7];
+        return out;
+    }
+};
+
+TEST_F(FilterTest, Pins) {
+    EXPECT_EQ(urls(), "abcd");
+    hints.pin = 12;
+    EXPECT_EQ(urls(), "c");
+    EXPECT_EQ(urls({2}), "no_worker: 1 tried, 3 pinned");
+    hints.pin = 99;
+    EXPECT_EQ(urls(), "bad_field: ");
+    hints.pin.reset();
+    hints.prefill_pin = 12;
+    EXPECT_EQ(urls(), "abcd") << "that is about another leg";
+}
+
+TEST_F(FilterTest, Ranks) {
+    hints.dp_rank = 0;
+    EXPECT_EQ(urls(), "abcd");
+    hints.dp_rank = 3;
+    EXPECT_EQ(urls(), "no_worker: 4 dp_rank");
+}
+
+TEST_F(FilterTest, AllowedInstances) {
+    std::vector<uint64_t> allowed{13, 10, 77};
+    hints.allowed = allowed;
+    EXPECT_EQ(urls(), "ad");
+}
+
+TEST_F(FilterTest, RequiredTaints) {
+    std::vector<Str> wanted{"gpu"};
+    hints.taints_required = wanted;
+    EXPECT_EQ(urls(), "ab");
+    wanted = {"gpu", "eu"};
+    hints.taints_required = wanted;
+    EXPECT_EQ(urls(), "a");
+}
+
+TEST_F(FilterTest, Adapters) {
+    hints.lora = "sql";
+    EXPECT_EQ(urls(), "acd") << "c and d do not say what they hold";
+}
+
+TEST_F(FilterTest, SubsetOfEndpoints) {
+    std::vector<EndpointKey> keys{view(1).key, view(3).key};
+    hints.subset = keys;
+    EXPECT_EQ(urls(), "abcd") << "not present";
+    hints.subset_present = true;
+    EXPECT_EQ(urls(), "bd");
+    hints.subset = {};
+    EXPECT_EQ(urls(), "no_worker: 4 subset");
+}
+
+TEST_F(FilterTest, TargetByNumber) {
+    hints.target_worker = "2";
+    EXPECT_EQ(urls(), "c");
+    EXPECT_EQ(urls({2}), "no_worker: 1 tried, 3 target") << "no other instead";
+    EXPECT_EQ(urls({0}), "c") << "numbers do not move";
+    for (Str bad : {"4", "-1", "x", "1x", "99999999999"}) {
+        hints.target_worker = bad;
+        EXPECT_EQ(urls(), "no_worker: 4 target") << bad;
+    }
+    policy.wanted |= need::key;
+    EXPECT_EQ(urls(), "abcd") << "such a policy looks at it itself";
 }
 
 }  // namespace

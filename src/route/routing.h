@@ -35,6 +35,15 @@ struct Routing {
     BusyLimits busy;
     bool assume_reuse = true;                    // shared prefixes under way count once
     bool track_prefill = true, track_output = false;
+    double host_weight = 0.75, disk_weight = 0.25;   // what a block of a lower tier saves of computing it
 };
+
+// A policy and nothing beside it. `name`: static storage.
+inline std::shared_ptr<Routing> only(std::shared_ptr<Policy> policy, const char* name) {
+    auto routing = std::make_shared<Routing>();
+    routing->whole = std::move(policy);
+    routing->policy_name = name;
+    return routing;
+}
 
 }  // namespace weir::route

@@ -55,7 +55,7 @@ struct Bench {
         o.request_id_headers = {"x-request-id"};
         o.path = path;
         auto routes = api::Routes::make(o.api, {});
-        flow = std::make_unique<Flow>(o, *routes, find_policy("round_robin")->make({"round_robin"}), "round_robin", metrics, draining);
+        flow = std::make_unique<Flow>(o, *routes, route::only(find_policy("round_robin")->make({"round_robin"}), "round_robin"), metrics, draining);
         flow->add_core(state.get());
     }
 

@@ -200,7 +200,7 @@ const std::vector<std::string>& World::run() {
     }
     auto routes = api::Routes::make(options.flow.api, {});
     const PolicyRow& policy = *find_policy(options.policy);
-    flow_ = std::make_unique<Flow>(options.flow, *routes, policy.make({options.policy}), policy.name.data(), metrics_, draining_);
+    flow_ = std::make_unique<Flow>(options.flow, *routes, route::only(policy.make({options.policy}), policy.name.data()), metrics_, draining_);
     flow_->add_core(state_.get());
     for (unsigned i = 0; i < options.clients; i++) {
         scripts_.emplace_back(*this, static_cast<int>(i));
