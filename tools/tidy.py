@@ -8,9 +8,9 @@ import pathlib
 import re
 import sys
 
-SHELVES = ["tokenizer", "template", "hub", "parsers", "kv", "fleet", "discovery", "policy", "engine", "sim", "store", "limits", "auth", "plugin"]
+SHELVES = ["tokenizer", "template", "hub", "parsers", "kv", "fleet", "discovery", "policy", "engine", "planes", "sim", "store", "limits", "auth", "plugin"]
 STAGES = ["edge", "api", "prepare", "route", "dispatch", "respond"]
-LAYERS = [["base"], ["types"], ["config", "obs"], ["wire"], ["net"], SHELVES, STAGES, ["mocker"], ["gateway"], ["command"]]
+LAYERS = [["base"], ["types"], ["config", "obs"], ["wire"], ["net"], SHELVES, STAGES, ["mocker"], ["gateway", "replay"], ["command"]]
 RANK = {name: row for row, names in enumerate(LAYERS) for name in names}
 # Folders that may see less than their row allows: the mocker is an engine, not a gateway.
 ONLY = {"mocker": {"base", "types", "config", "obs", "wire", "net", "sim"}}
