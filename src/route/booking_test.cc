@@ -10,7 +10,7 @@
 namespace weir {
 namespace {
 
-RankRef rank_of(const WorkerView& worker, LoadCell& cell) { return {&worker, 0, &cell}; }
+RankRef rank_of(const WorkerView& worker, LoadCell& cell) { return {&worker, 0, &cell, 0}; }
 
 TEST(Booking, CountsFromItsMakingToItsEnd) {
     WorkerView worker;

@@ -34,7 +34,7 @@ LoadNow load_now(const LoadCell& cell, Instant now) {
     out.requests = cell.requests.load(relaxed);
     out.prefill_tokens = cell.prefill_tokens.load(relaxed);
     out.active_blocks = cell.active_blocks.load(relaxed);
-    out.out_blocks = static_cast<float>(cell.out_blocks_q8.load(relaxed)) / 256;
+    out.out_blocks = static_cast<float>(static_cast<int32_t>(cell.out_blocks_q8.load(relaxed))) / 256;
     out.context_tokens = cell.context_tokens.load(relaxed);
     out.prefill_tok_s = cell.prefill_tok_s.load(relaxed);
     out.itl_us = cell.itl_us.load(relaxed);
