@@ -3,6 +3,24 @@
 # `weir_tests` builds all test binaries, `weir_fuzzers` all fuzzers (which a plain build leaves out).
 add_custom_target(weir_tests)
 add_custom_target(weir_fuzzers)
+
+# The headers that nearly every file reads are parsed once for the libraries and once for the tests: half of the compile time.
+# The dev preset goes without, so that a file which forgets an #include is noticed.
+set(weir_test_flags -O0)   # optimizing tests costs more than it saves; what they test is optimized
+if(WEIR_PCH)
+  file(WRITE ${CMAKE_BINARY_DIR}/nothing.cc "")
+  add_library(weir_pch OBJECT ${CMAKE_BINARY_DIR}/nothing.cc)
+  target_link_libraries(weir_pch PRIVATE weir_flags)
+  target_precompile_headers(weir_pch PRIVATE <algorithm> <array> <atomic> <charconv> <chrono> <coroutine> <deque> <functional>
+    <map> <memory> <mutex> <optional> <span> <string> <string_view> <thread> <unordered_map> <utility> <variant> <vector>)
+  if(WEIR_TESTS)
+    add_library(weir_test_pch OBJECT ${CMAKE_BINARY_DIR}/nothing.cc)
+    target_link_libraries(weir_test_pch PRIVATE weir_flags GTest::gmock)
+    target_compile_options(weir_test_pch PRIVATE ${weir_test_flags})
+    target_precompile_headers(weir_test_pch PRIVATE <algorithm> <atomic> <chrono> <coroutine> <functional> <gtest/gtest.h> <map>
+      <memory> <mutex> <optional> <span> <string> <string_view> <thread> <unordered_map> <vector>)
+  endif()
+endif()
 function(weir_folder name)
   cmake_parse_arguments(ARG "" "" "DEPS;LIBS" ${ARGN})
   file(GLOB_RECURSE all CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cc)
@@ -20,6 +38,9 @@ function(weir_folder name)
     add_library(weir_${name} STATIC ${sources})
     target_include_directories(weir_${name} PUBLIC ${CMAKE_SOURCE_DIR}/src)
     target_link_libraries(weir_${name} PUBLIC ${deps} ${ARG_LIBS} weir_flags)
+    if(WEIR_PCH)
+      target_precompile_headers(weir_${name} REUSE_FROM weir_pch)
+    endif()
   else()
     add_library(weir_${name} INTERFACE)
     target_include_directories(weir_${name} INTERFACE ${CMAKE_SOURCE_DIR}/src)
@@ -31,8 +52,9 @@ function(weir_folder name)
     target_link_libraries(${name}_test PRIVATE weir_${name} GTest::gmock_main)
     target_compile_definitions(${name}_test PRIVATE WEIR_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
     add_dependencies(weir_tests ${name}_test)
-    if(WEIR_SANITIZE)   # optimizing tests costs more than it saves; what they test is optimized
-      set_source_files_properties(${tests} PROPERTIES COMPILE_OPTIONS -O0)
+    target_compile_options(${name}_test PRIVATE ${weir_test_flags})
+    if(WEIR_PCH)
+      target_precompile_headers(${name}_test REUSE_FROM weir_test_pch)
     endif()
     add_test(NAME ${name} COMMAND ${name}_test)
     set_tests_properties(${name} PROPERTIES LABELS unit)
