@@ -69,10 +69,10 @@ struct PolicyConfig {
     double accelerator_ratio = 8;        // device_aware_weighted: throughput of a worker with accelerators over one on CPUs
     struct Bucket { uint64_t adjust_ms = 5'000; uint32_t spill_abs = 64; double spill_rel = 1.5; } bucket;
     struct Manual {
-        enum Assignment : uint8_t { random, min_load, min_group, delegate } assignment = random;
-        uint64_t idle_ms = 14'400'000;
+        // Worker of a new key. usual: random for the policy `manual`, delegate for `sticky`, which asks the policy it wraps
+        enum Assignment : uint8_t { usual, random, min_load, min_group, delegate } assignment = usual;
+        uint64_t idle_ms = 14'400'000;   // 0: a key is never forgotten for being idle
         size_t entries_max = 1'000'000;
-        std::string_view inner = "least_load";   // Assignment::delegate asks this policy
     } manual;
     bool sticky = false;                 // requests with a routing key keep their worker, whatever the policy (not consistent_hashing, manual)
     bool dp_min_tokens = false;          // the policy's choice gives the worker; its rank is the one with the fewest tokens
@@ -100,6 +100,10 @@ std::unique_ptr<Policy> make_direct(const PolicyConfig&);
 std::unique_ptr<Policy> make_cache_aware(const PolicyConfig&);
 std::unique_ptr<Policy> make_least_load(const PolicyConfig&);
 std::unique_ptr<Policy> make_passthrough(const PolicyConfig&);
+std::unique_ptr<Policy> make_consistent_hashing(const PolicyConfig&);
+std::unique_ptr<Policy> make_prefix_hash(const PolicyConfig&);
+std::unique_ptr<Policy> make_bucket(const PolicyConfig&);
+std::unique_ptr<Policy> make_manual(const PolicyConfig&);
 
 // --- for implementations ---
 uint32_t eligible_count(const Slate&);

@@ -1,7 +1,8 @@
 #include <bit>
 
 #include "base/assert.h"
-#include "policy/policy.h"
+#include "policy/dp_min_tokens.h"
+#include "policy/sticky.h"
 
 namespace weir {
 namespace {
@@ -16,6 +17,10 @@ constexpr PolicyRow rows[] = {
     {"cache_aware", make_cache_aware, "who holds or was sent the prompt, unless busy (SMG's)"},
     {"least_load", make_least_load, "the shortest expected wait"},
     {"passthrough", make_passthrough, "always the first"},
+    {"consistent_hashing", make_consistent_hashing, "the owner of the routing key on a ring of workers"},
+    {"prefix_hash", make_prefix_hash, "the owner of the prompt's start on the ring, unless busy"},
+    {"bucket", make_bucket, "prompts of like size together, sizes shared out evenly"},
+    {"manual", make_manual, "each routing key stays with its worker"},
 };
 
 bool same_name(std::string_view a, std::string_view b) {
@@ -36,7 +41,11 @@ const PolicyRow* find_policy(std::string_view name) {
 
 std::unique_ptr<Policy> make_policy(const PolicyConfig& config) {
     auto* row = find_policy(config.name);
-    return row ? row->make(config) : nullptr;
+    if (!row) return nullptr;
+    auto policy = row->make(config);
+    bool has_keys = row->make == make_consistent_hashing || row->make == make_manual;
+    if (config.sticky && !has_keys) policy = make_sticky(std::move(policy), config.manual);
+    return config.dp_min_tokens ? make_dp_min_tokens(std::move(policy)) : std::move(policy);
 }
 
 uint32_t eligible_count(const Slate& slate) {

@@ -13,6 +13,7 @@ struct Workers {
                                                     eligible((loads.size() + 63) / 64, 0), urls(loads.size()) {
         for (size_t i = 0; i < loads.size(); i++) {
             urls[i] = "http://10.0." + std::to_string(i / 250) + "." + std::to_string(i % 250 + 1) + ":8000";
+            views[i].key = 77 + i;
             views[i].slot = static_cast<WorkerSlot>(i);
             views[i].instance_id = 1'000 + i;
             views[i].url = urls[i];
