@@ -62,3 +62,9 @@ if(TARGET weir_gateway)
   add_test(NAME simulation COMMAND simulation_test)
   set_tests_properties(simulation PROPERTIES LABELS sim TIMEOUT 600)
 endif()
+
+# A client on the gateway's own parts, for tests/interop against real Dynamo workers.
+if(TARGET weir_dispatch)
+  add_executable(dynamo_probe ${CMAKE_SOURCE_DIR}/tests/interop/dynamo_probe.cc)
+  target_link_libraries(dynamo_probe PRIVATE weir_dispatch weir_discovery)
+endif()

@@ -112,7 +112,8 @@ Result<void> CallHome::listen() {
         return os_failure("cannot listen for workers on " + at.text());
     socklen_t n = sizeof at.storage;
     getsockname(fd, reinterpret_cast<sockaddr*>(&at.storage), &n);
-    port_ = ntohs(at.storage.ss_family == AF_INET6 ? reinterpret_cast<sockaddr_in6&>(at.storage).sin6_port : reinterpret_cast<sockaddr_in&>(at.storage).sin_port);
+    const bool six = at.storage.ss_family == AF_INET6;
+    port_ = ntohs(six ? reinterpret_cast<sockaddr_in6&>(at.storage).sin6_port : reinterpret_cast<sockaddr_in&>(at.storage).sin_port);
     std::string host = options_.advertise.empty() ? local_address() : options_.advertise;
     if (host.find(':') != std::string::npos && host.front() != '[') host = "[" + host + "]";
     address_ = host + ":" + std::to_string(port_);
