@@ -1,5 +1,6 @@
-// One measurement of weir's encoder: `encode_bench TOKENIZER TEXT [PASSES]` prints JSON: the load, a cold pass over the text in documents of
+// One measurement of weir's encoder: `encode_bench TOKENIZER TEXT [PASSES [fresh]]` prints JSON: the load, a cold pass over the text in documents of
 // 100 KB (tables built, caches empty), the best warm pass, and a hash of the ids, in process CPU time. bench/tokenizer/run drives it.
+// `fresh`: every pass with empty caches, for profiles of the cold way.
 #include <time.h>
 
 #include <algorithm>
@@ -48,12 +49,14 @@ int main(int argc, char** argv) {
     const weir::Tokenizer& tokenizer = **loaded;
     const std::string text = file(argv[2]);
     const auto docs = documents(text);
-    const auto scratch = tokenizer.scratch();
+    auto scratch = tokenizer.scratch();
+    const bool fresh = argc > 4;
     double cold = 0, warm = 1e9;
     uint64_t hash = 0, count = 0;
     std::vector<uint32_t> ids;
     for (int pass = 0; pass < passes; pass++) {
         double spent = 0;
+        if (fresh) scratch = tokenizer.scratch();
         hash = 14695981039346656037u, count = 0;
         for (const std::string_view doc : docs) {
             ids.clear();

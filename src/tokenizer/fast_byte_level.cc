@@ -4,6 +4,7 @@
 #include <array>
 
 #include "tokenizer/decoders.h"
+#include "tokenizer/fast_cache.h"
 #include "tokenizer/fast_reach.h"
 #include "tokenizer/fast_spaces.h"
 #include "tokenizer/fast_tables.h"
@@ -13,7 +14,7 @@
 namespace weir::tok {
 namespace {
 
-static_assert(PieceCache::bytes == fast_cache_bytes);
+static_assert(PieceCache::memory_bytes() <= fast_cache_bytes);
 constexpr size_t batch = 32;                     // pre-tokens whose look-ups are under way together
 constexpr size_t match_max = 63;                 // bytes of a piece that is encoded by matching; its places fit one word
 
@@ -38,10 +39,10 @@ public:
         if (by_chars_ && from == 0 && !text.empty()) from = encode_first(text, first, s, ids);
         while (from < stop) {
             const size_t end = scanner_->scan(text, from, s.scan);
-            s.ids.resize(std::max(s.ids.size(), end - from + PieceCache::ids_max));
+            s.ids.resize(std::max(s.ids.size(), end - from + PieceCache::ids_slack));
             uint32_t* out = s.ids.data();
             for (size_t i = 0; i < s.scan.ends.size(); i += batch) {
-                out = encode_batch(text, from, s.scan.ends.data(), i, std::min(i + batch, s.scan.ends.size()), s, out);
+                out = encode_batch(text, from, s.scan.ends.begin(), i, std::min(i + batch, s.scan.ends.size()), s, out);
             }
             ids.insert(ids.end(), s.ids.data(), out);
             from = end;
@@ -69,11 +70,12 @@ private:
     size_t encode_first(std::string_view text, bool first, Scratch&, std::vector<uint32_t>& ids) const;
     void symbols_of(const char* p, size_t len, BpeScratch&) const;
     uint32_t* encode_batch(std::string_view text, size_t base, const uint32_t* ends, size_t first, size_t last, Scratch&, uint32_t* out) const;
-    uint32_t* encode_other(const char* p, size_t len, size_t readable, Scratch&, uint32_t* out) const;
+    uint32_t* encode_other(const char* p, size_t len, size_t readable, uint64_t hash, Scratch&, uint32_t* out) const;
     uint32_t* encode_cut(const char* p, size_t len, size_t readable, Scratch&, uint32_t* out) const;
     uint32_t* encode_part(const char* p, size_t len, size_t readable, uint32_t flag, Scratch&, uint32_t* out) const;
-    uint32_t* encode_long(const char* p, size_t len, size_t readable, uint32_t flag, uint64_t salt, Scratch&, uint32_t* out) const;
-    uint32_t* encode_merged(const char* p, size_t len, size_t readable, ShortKey, uint64_t place, uint64_t salt, Scratch&, uint32_t* out) const;
+    uint32_t* encode_long(std::string_view piece, size_t readable, uint32_t flag, uint32_t part, Scratch&, uint32_t* out) const;
+    uint32_t* encode_merged(std::string_view piece, size_t readable, const ShortKey&, uint64_t hash, uint32_t part, Scratch&, uint32_t* out) const;
+    static void keep(std::string_view piece, const ShortKey&, uint64_t hash, uint32_t part, const uint32_t* ids, size_t count, Scratch&);
     std::pair<uint32_t, uint32_t> match(const char* p, size_t len, size_t readable) const;
     uint32_t* match_all(const char* p, size_t len, size_t readable, uint32_t* out) const;
     uint32_t* merge(const char* p, size_t len, size_t readable, Scratch&, uint32_t* out) const;
@@ -184,8 +186,8 @@ size_t TableEncoder::encode_first(std::string_view text, bool first, Scratch& s,
     const size_t end = s.scan.ends[0];
     std::string piece = " ";
     piece += text.substr(0, end);
-    s.ids.resize(std::max(s.ids.size(), piece.size() + PieceCache::ids_max));
-    ids.insert(ids.end(), s.ids.data(), encode_other(piece.data(), piece.size(), piece.size(), s, s.ids.data()));
+    s.ids.resize(std::max(s.ids.size(), piece.size() + PieceCache::ids_slack));
+    ids.insert(ids.end(), s.ids.data(), encode_other(piece.data(), piece.size(), piece.size(), token_hash(piece), s, s.ids.data()));
     return end;
 }
 
@@ -213,49 +215,69 @@ void TableEncoder::symbols_of(const char* p, size_t len, BpeScratch& s) const {
     }
 }
 
-// Keys of the whole batch first, then where they are not in the cache, so that what is needed is on its way from memory meanwhile.
+// Keys of the whole batch first, then what the cache has for them, so that what is needed is on its way from memory meanwhile.
 uint32_t* TableEncoder::encode_batch(std::string_view text, size_t base, const uint32_t* ends, size_t first, size_t last, Scratch& s,
-                                         uint32_t* out) const {
+                                     uint32_t* out) const {
     ShortKey keys[batch];
     uint64_t hashes[batch];
-    const PieceCache::Short* slots[batch];
+    uint32_t values[batch];
+    const uint32_t* lists[batch];
     const char* const start = text.data() + base;
     const char* const end = text.data() + text.size();
-    const char* p = start + (first > 0 ? ends[first - 1] : 0);
+    const char* const begin = start + (first > 0 ? ends[first - 1] : 0);
     const size_t count = last - first;
-    for (size_t i = 0; i < count; i++) {
-        const char* next = start + ends[first + i];
-        keys[i] = ShortKey::of(p, std::min(static_cast<size_t>(next - p), ShortKey::bytes_max), static_cast<size_t>(end - p));
-        hashes[i] = keys[i].hash();
-        slots[i] = s.cache.slot(hashes[i]);
-        __builtin_prefetch(slots[i]);
-        p = next;
-    }
-    for (size_t i = 0; i < count; i++) {
-        const bool here = slots[i][0].is(keys[i]), behind = slots[i][1].is(keys[i]);
-        slots[i] += behind;
-        if (!(here | behind)) slots[i] = nullptr, words_.prefetch(hashes[i]);
-    }
-    p = start + (first > 0 ? ends[first - 1] : 0);
+    const bool room = static_cast<size_t>(end - start) >= ends[last - 1] + size_t{16};
+    const char* p = begin;
     for (size_t i = 0; i < count; i++) {
         const char* next = start + ends[first + i];
         const auto len = static_cast<size_t>(next - p);
-        if (len <= ShortKey::bytes_max && slots[i] && slots[i]->is(keys[i])) {    // not displaced by one of this batch
-            std::memcpy(out, slots[i]->ids, sizeof slots[i]->ids);
-            out += slots[i]->count;
+        if (len <= ShortKey::bytes_max) {
+            keys[i] = room ? ShortKey::of(p, len) : ShortKey::of(p, len, static_cast<size_t>(end - p));
+            hashes[i] = keys[i].hash();
         } else {
-            out = encode_other(p, len, static_cast<size_t>(end - p), s, out);
+            keys[i].words = ShortKey::Words{};
+            hashes[i] = len <= PieceCache::bytes_max ? token_hash({p, len}) : 0;
+        }
+        s.cache.prefetch(hashes[i]);
+        p = next;
+    }
+    for (size_t i = 0; i < count; i++) {
+        values[i] = 0;
+        if (keys[i].tag() == 0) s.cache.prefetch_long(hashes[i]);
+        else if ((values[i] = s.cache.find(keys[i], hashes[i], lists[i])) == 0) words_.prefetch(hashes[i]);
+        else if (!(values[i] & PieceCache::one)) __builtin_prefetch(lists[i]);
+    }
+    p = begin;
+    for (size_t i = 0; i < count; i++) {
+        const char* next = start + ends[first + i];
+        if (values[i] & PieceCache::one) {
+            *out++ = values[i] & PieceCache::id_mask;
+        } else if (values[i] != 0 && s.cache.holds(lists[i], keys[i])) {    // not displaced by one of this batch
+            std::memcpy(out, lists[i], PieceCache::short_ids_max * 4);
+            out += PieceCache::count(values[i]);
+        } else {
+            out = encode_other(p, static_cast<size_t>(next - p), static_cast<size_t>(end - p), hashes[i], s, out);
         }
         p = next;
     }
     return out;
 }
 
-// A piece that was not met lately.
-uint32_t* TableEncoder::encode_other(const char* p, size_t len, size_t readable, Scratch& s, uint32_t* out) const {
-    if (by_chars_ && len > 2) return encode_cut(p, len, readable, s, out);    // words with the signs around them
-    if (len > 3 && (static_cast<uint8_t>(p[0]) >= 0xE0 || static_cast<uint8_t>(p[1]) >= 0xE0)) return encode_cut(p, len, readable, s, out);
-    return encode_part(p, len, readable, WordTable::alone, s, out);
+// A piece that is not at hand as a short one.
+uint32_t* TableEncoder::encode_other(const char* p, size_t len, size_t readable, uint64_t hash, Scratch& s, uint32_t* out) const {
+    const bool keyed = len > ShortKey::bytes_max && len <= PieceCache::bytes_max;
+    if (keyed) {
+        if (const size_t known = s.cache.copy_long({p, len}, hash, 0, out)) return out + known;
+    }
+    const bool cut = by_chars_ ? len > 2 : len > 3 && (static_cast<uint8_t>(p[0]) >= 0xE0 || static_cast<uint8_t>(p[1]) >= 0xE0);
+    uint32_t* const end = cut ? encode_cut(p, len, readable, s, out) : encode_part(p, len, readable, WordTable::alone, s, out);
+    if (keyed) keep({p, len}, ShortKey(), hash, 0, out, static_cast<size_t>(end - out), s);
+    return end;
+}
+
+void TableEncoder::keep(std::string_view piece, const ShortKey& key, uint64_t hash, uint32_t part, const uint32_t* ids, size_t count, Scratch& s) {
+    if (piece.size() <= ShortKey::bytes_max && count - 1 < PieceCache::short_ids_max) s.cache.put(key, hash, ids, count);
+    else if (piece.size() <= PieceCache::bytes_max && count - 1 < PieceCache::ids_max) s.cache.put_long(piece, hash, part, ids, count);
 }
 
 // Text without spaces between words: cut where no token crosses, so that the parts are short and come again.
@@ -280,53 +302,44 @@ uint32_t* TableEncoder::encode_cut(const char* p, size_t len, size_t readable, S
 // A whole piece (`flag` alone) or a part of one (inner), from the tables or by merging. Where whole pieces may be tokens that merging
 // would not make, the two are kept apart in the cache.
 uint32_t* TableEncoder::encode_part(const char* p, size_t len, size_t readable, uint32_t flag, Scratch& s, uint32_t* out) const {
-    const uint64_t salt = flag == WordTable::inner && bpe_.ignores_merges() ? 0x5851F42D4C957F2Du : 0;
-    if (len > ShortKey::bytes_max) return encode_long(p, len, readable, flag, salt, s, out);
+    const uint32_t part = flag == WordTable::inner && bpe_.ignores_merges() ? PieceCache::part : 0;
+    if (len > ShortKey::bytes_max) return encode_long({p, len}, readable, flag, part, s, out);
     ShortKey key = ShortKey::of(p, len, readable);
     const uint64_t hash = key.hash();
-    const uint64_t place = hash ^ salt;
-    if (salt) key.len += 16;
-    for (const PieceCache::Short *slot = s.cache.slot(place), *end = slot + 2; slot < end; slot++) {
-        if (!slot->is(key)) continue;
-        std::memcpy(out, slot->ids, sizeof slot->ids);
-        return out + slot->count;
+    key = key.with(part);
+    const uint32_t* list = nullptr;
+    if (const uint32_t known = s.cache.find(key, hash, list); known & PieceCache::one) {
+        *out = known & PieceCache::id_mask;
+        return out + 1;
+    } else if (known != 0) {
+        std::memcpy(out, list, PieceCache::short_ids_max * 4);
+        return out + PieceCache::count(known);
     }
-    key.len = static_cast<uint32_t>(len);
-    const uint32_t found = words_.find(key, hash);
-    if (!(found & flag)) return encode_merged(p, len, readable, key, place, salt, s, out);
-    *out = found & WordTable::id_mask;
-    if (salt) key.len += 16;
-    s.cache.put(key, place, out, 1);
-    return out + 1;
+    if (const uint32_t found = words_.find(key, hash); found & flag) {
+        *out = found & WordTable::id_mask;
+        s.cache.put(key, hash, out, 1);
+        return out + 1;
+    }
+    return encode_merged({p, len}, readable, key, hash, part, s, out);
 }
 
-uint32_t* TableEncoder::encode_long(const char* p, size_t len, size_t readable, uint32_t flag, uint64_t salt, Scratch& s, uint32_t* out) const {
-    const uint64_t hash = token_hash({p, len});
-    if (const uint32_t found = words_.find_long({p, len}, hash); found & flag) {
+uint32_t* TableEncoder::encode_long(std::string_view piece, size_t readable, uint32_t flag, uint32_t part, Scratch& s, uint32_t* out) const {
+    const uint64_t hash = token_hash(piece);
+    if (const uint32_t found = words_.find_long(piece, hash); found & flag) {
         *out++ = found & WordTable::id_mask;
         return out;
     }
-    return encode_merged(p, len, readable, ShortKey(), hash ^ salt, salt, s, out);
+    return encode_merged(piece, readable, ShortKey(), hash, part, s, out);
 }
 
 // What is no token as a whole.
-uint32_t* TableEncoder::encode_merged(const char* p, size_t len, size_t readable, ShortKey key, uint64_t place, uint64_t salt, Scratch& s,
-                                          uint32_t* out) const {
-    const bool cached = len <= PieceCache::bytes_max;
-    if (cached) {
-        if (const PieceCache::Long* entry = s.cache.find(p, len, place, salt != 0)) {
-            std::memcpy(out, entry->ids, sizeof entry->ids);
-            return out + entry->count;
-        }
+uint32_t* TableEncoder::encode_merged(std::string_view piece, size_t readable, const ShortKey& key, uint64_t hash, uint32_t part, Scratch& s,
+                                      uint32_t* out) const {
+    if (piece.size() <= PieceCache::bytes_max) {
+        if (const size_t known = s.cache.copy_long(piece, hash, part, out)) return out + known;
     }
-    uint32_t* const end = merge(p, len, readable, s, out);
-    const auto count = static_cast<size_t>(end - out);
-    if (len <= ShortKey::bytes_max && count <= PieceCache::short_ids_max) {
-        if (salt) key.len += 16;
-        s.cache.put(key, place, out, count);
-    } else if (cached && count <= PieceCache::ids_max) {
-        s.cache.put(p, len, place, salt != 0, out, count);
-    }
+    uint32_t* const end = merge(piece.data(), piece.size(), readable, s, out);
+    keep(piece, key, hash, part, out, static_cast<size_t>(end - out), s);
     return end;
 }
 

@@ -11,7 +11,7 @@ class SpaceScanner final : public Scanner {
 public:
     explicit SpaceScanner(const SpaceRule& rule) : joins_(rule.joins) {}
     size_t scan(std::string_view text, size_t from, ScanScratch& s) const override {
-        s.ends.clear();
+        uint32_t* out = s.ends.room(scan_chunk);
         const char *begin = text.data() + from, *p = begin, *end = text.data() + text.size();
         while (p < end && p - begin < static_cast<ptrdiff_t>(scan_chunk)) {
             while (p < end && *p == ' ') p++;
@@ -21,8 +21,9 @@ public:
                 if (p == end || !joins_[static_cast<uint8_t>(p[-1])]) break;
                 while (p < end && *p == ' ') p++;
             } while (true);
-            s.ends.push_back(static_cast<uint32_t>(p - begin));
+            *out++ = static_cast<uint32_t>(p - begin);
         }
+        s.ends.filled(out);
         return static_cast<size_t>(p - text.data());
     }
     size_t memory_bytes() const override { return sizeof *this; }

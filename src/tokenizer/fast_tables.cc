@@ -30,7 +30,7 @@ void WordTable::put(std::string_view bytes, uint32_t id, uint32_t flags) {
     if (flags & inner) filter_[hash >> filter_shift_ >> 6] |= uint64_t(1) << (hash >> filter_shift_ & 63);
     size_t at = hash >> shift_;
     while (slots_[at].value != 0) at = (at + 1) & (slots_.size() - 1);
-    slots_[at] = {key.low, key.high, id | flags | key.len << 28};
+    slots_[at] = {key.low(), key.high(), id | flags | key.tag()};
 }
 
 void CutFilter::add(std::string_view token) {

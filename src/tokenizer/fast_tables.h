@@ -12,22 +12,21 @@
 
 namespace weir::tok {
 
-// The bytes of a piece of at most 12, and their hash.
+// The bytes of a piece of at most 12, and their hash. In a vector register from the text to the comparison with a slot.
 struct ShortKey {
+    using Words = uint64_t __attribute__((vector_size(16)));
     static constexpr size_t bytes_max = 12;
-    uint64_t low;
-    uint32_t high, len;
+    Words words;                                 // the bytes, and the length in the upper 4 bits
 
     // 16 bytes from `p` on can be read.
     static ShortKey of(const char* p, size_t len) {
-        static constexpr uint64_t low_mask[13] = {0, 0xFF, 0xFFFF, 0xFFFFFF, 0xFFFFFFFF, 0xFFFFFFFFFF, 0xFFFFFFFFFFFF, 0xFFFFFFFFFFFFFF,
-                                                  ~0ull, ~0ull, ~0ull, ~0ull, ~0ull};
-        static constexpr uint32_t high_mask[13] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFFFF, 0xFFFFFF, 0xFFFFFFFF};
+        static constexpr Words masks[13] = {{0, 0}, {0xFF, 0}, {0xFFFF, 0}, {0xFFFFFF, 0}, {0xFFFFFFFF, 0}, {0xFFFFFFFFFF, 0}, {0xFFFFFFFFFFFF, 0},
+                                            {0xFFFFFFFFFFFFFF, 0}, {~0ull, 0}, {~0ull, 0xFF}, {~0ull, 0xFFFF}, {~0ull, 0xFFFFFF}, {~0ull, 0xFFFFFFFF}};
+        static constexpr Words tags[13] = {{0, 0}, {0, 1ull << 60}, {0, 2ull << 60}, {0, 3ull << 60}, {0, 4ull << 60}, {0, 5ull << 60}, {0, 6ull << 60},
+                                           {0, 7ull << 60}, {0, 8ull << 60}, {0, 9ull << 60}, {0, 10ull << 60}, {0, 11ull << 60}, {0, 12ull << 60}};
         ShortKey key;
-        key.len = static_cast<uint32_t>(len);
-        std::memcpy(&key.low, p, 8);
-        std::memcpy(&key.high, p + 8, 4);
-        key.low &= low_mask[len], key.high &= high_mask[len];
+        std::memcpy(&key.words, p, 16);
+        key.words = (key.words & masks[len]) | tags[len];
         return key;
     }
     static ShortKey of(const char* p, size_t len, size_t readable) {
@@ -36,10 +35,12 @@ struct ShortKey {
         std::memcpy(copy, p, len);
         return of(copy, len);
     }
-    uint64_t hash() const {
-        const uint64_t h = (low ^ (uint64_t(high) << 32 | high) ^ uint64_t(len) << 58) * 0x9E3779B97F4A7C15u;
-        return (h ^ h >> 32) * 0xD6E8FEB86659FD93u;
-    }
+    uint64_t low() const { return words[0]; }
+    uint32_t high() const { return static_cast<uint32_t>(words[1]); }
+    uint32_t tag() const { return static_cast<uint32_t>(words[1] >> 32); }
+    ShortKey with(uint32_t flags) const { return {words | Words{0, uint64_t(flags) << 32}}; }    // in the tag
+    // Good in its upper bits.
+    uint64_t hash() const { return words[0] * 0x9E3779B97F4A7C15u + words[1] * 0xD6E8FEB86659FD93u; }
 };
 
 // Raw bytes to token. `alone`: the piece of these bytes is that token; `inner`: so is a part of a piece that no token reaches out of.
@@ -54,7 +55,7 @@ public:
     uint32_t find(const ShortKey& key, uint64_t hash) const {
         for (size_t at = hash >> shift_;; at = (at + 1) & (slots_.size() - 1)) {
             const Slot& s = slots_[at];
-            if (s.low == key.low && s.high == key.high && s.value >> 28 == key.len) return s.value & 0x0FFFFFFF;
+            if (s.low == key.low() && s.high == key.high() && (s.value ^ key.tag()) >> 28 == 0) return s.value & 0x0FFFFFFF;
             if (s.value == 0) return 0;
         }
     }
@@ -107,61 +108,6 @@ private:
     static bool test(const std::vector<uint64_t>& bits, uint32_t at) { return bits[at >> 6] >> (at & 63) & 1; }
     static void set(std::vector<uint64_t>& bits, uint32_t at) { bits[at >> 6] |= uint64_t(1) << (at & 63); }
     std::vector<uint64_t> pairs_, sides_, bytes_;
-};
-
-// Ids of the pieces met lately, whatever way they were found. Most are short and one slot of a table says all: key and ids in 32 bytes. Longer
-// ones and those of many tokens are in a second table. Both have two ways: the older makes room.
-class PieceCache {
-public:
-    static constexpr size_t bytes_max = 86, ids_max = 10, short_ids_max = 4;
-    struct alignas(32) Short {
-        uint64_t low = 0;
-        uint32_t high = 0;
-        uint16_t len = 0, count = 0;
-        uint32_t ids[short_ids_max] = {};
-        bool is(const ShortKey& key) const { return ((low ^ key.low) | (high ^ key.high) | (len ^ key.len)) == 0; }
-    };
-    struct alignas(128) Long {
-        char bytes[bytes_max];
-        uint8_t len, count;
-        uint32_t ids[ids_max];
-    };
-    PieceCache() : shorts_(short_slots), longs_(long_sets * 2) {}
-
-    // Two slots side by side, in one line of memory.
-    const Short* slot(uint64_t hash) const { return &shorts_[hash >> short_shift << 1]; }
-    void put(const ShortKey& key, uint64_t hash, const uint32_t* ids, size_t count) {
-        Short* two = &shorts_[hash >> short_shift << 1];
-        // One that is a token is soon found again; those that were merged stay before it.
-        const bool behind = count == 1 && two->count > 1;
-        if (!behind) two[1] = two[0];
-        Short& s = two[behind];
-        s.low = key.low, s.high = key.high, s.len = static_cast<uint16_t>(key.len), s.count = static_cast<uint16_t>(count);
-        std::memcpy(s.ids, ids, count * 4);
-    }
-    // `part`: a part of a piece, which may have other ids than the same bytes as a whole.
-    const Long* find(const char* p, size_t size, uint64_t hash, bool part) {
-        const size_t len = size | (part ? 128 : 0);
-        Long* two = &longs_[(hash >> 20 & (long_sets - 1)) * 2];
-        if (two[0].len == len && std::memcmp(two[0].bytes, p, size) == 0) return &two[0];
-        if (two[1].len != len || std::memcmp(two[1].bytes, p, size) != 0) return nullptr;
-        std::swap(two[0], two[1]);
-        return &two[0];
-    }
-    void put(const char* p, size_t len, uint64_t hash, bool part, const uint32_t* ids, size_t count) {
-        Long* two = &longs_[(hash >> 20 & (long_sets - 1)) * 2];
-        two[1] = two[0];
-        std::memcpy(two[0].bytes, p, len);
-        std::memcpy(two[0].ids, ids, count * 4);
-        two[0].len = static_cast<uint8_t>(len | (part ? 128 : 0)), two[0].count = static_cast<uint8_t>(count);
-    }
-    static constexpr size_t bytes = (size_t(1) << 17) * sizeof(Short) + (size_t(1) << 13) * sizeof(Long);
-
-private:
-    static constexpr size_t short_slots = size_t(1) << 17, long_sets = size_t(1) << 12;
-    static constexpr int short_shift = 48;
-    HugeArray<Short> shorts_;
-    HugeArray<Long> longs_;
 };
 
 }  // namespace weir::tok

@@ -24,8 +24,7 @@ public:
             s.chunk.classify(part, classes_);
             const scan::View view(s.chunk, last);
             const size_t stop = last ? part.size() : part.size() - margin;
-            s.ends.resize(part.size());
-            uint32_t* out = s.ends.data();
+            uint32_t* out = s.ends.room(part.size());
             size_t at = 0;
             while (at < part.size()) {
                 if (uint64_t starts = rule_.window(view, at); starts != 0) {
@@ -37,7 +36,7 @@ public:
                 if (end > stop) break;
                 *out++ = static_cast<uint32_t>(at = end);
             }
-            s.ends.resize(static_cast<size_t>(out - s.ends.data()));
+            s.ends.filled(out);
             if (at > 0) return from + at;
         }
         return from;

@@ -12,9 +12,28 @@ namespace weir::tok {
 
 inline constexpr size_t scan_chunk = 4096;       // bytes classified at once; a longer pre-token makes it grow for its sake
 
+// Where pre-tokens end. A list that is filled through a pointer: nothing is zeroed for a chunk.
+class ScanEnds {
+public:
+    uint32_t* room(size_t most) {                // for so many; what was there is gone
+        if (most > room_) places_ = std::make_unique_for_overwrite<uint32_t[]>(room_ = most);
+        return places_.get();
+    }
+    void filled(const uint32_t* end) { count_ = static_cast<size_t>(end - places_.get()); }
+    void clear() { count_ = 0; }
+    size_t size() const { return count_; }
+    const uint32_t* begin() const { return places_.get(); }
+    const uint32_t* end() const { return places_.get() + count_; }
+    uint32_t operator[](size_t i) const { return places_[i]; }
+
+private:
+    std::unique_ptr<uint32_t[]> places_;
+    size_t room_ = 0, count_ = 0;
+};
+
 struct ScanScratch {
     ScanChunk chunk;
-    std::vector<uint32_t> ends;                  // of the pre-tokens found, from where the scan began
+    ScanEnds ends;                               // of the pre-tokens found, from where the scan began
 };
 
 // Immutable; any thread.

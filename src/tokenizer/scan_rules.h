@@ -62,40 +62,70 @@ struct View {
     bool at_end;
 };
 
-// Sixty-four bytes of plain ASCII at once: where pre-tokens start, by word operations on the bitmaps, from a place p where one starts.
-// Only what is certain is told: nothing at or after the first byte that is not a letter, digit, blank or sign (newlines, apostrophes and
-// all beyond ASCII are left to the rules), and nothing that depends on what comes after the window.
+// Sixty-four bytes at once: where pre-tokens start, by word operations on the bitmaps, from a place p where one starts. Only what is
+// certain is told, `certain` being the lower bits: nothing at or after the first byte beyond ASCII (letters may be, where the rule says
+// so), and nothing that depends on what comes after the window.
 struct Window {
-    Window(const View& v, size_t p) : Window(v, p, v.c.bits(newlines), true) {}
-    // `lines`: a bitmap that tells newlines (or, not `is`, all blanks but those).
-    Window(const View& v, size_t p, const uint64_t* lines, bool is) : v_(v), word_(p >> 6), shift_(static_cast<int>(p & 63)) {
-        l = take(v.c.bits(letters)), n = take(v.c.bits(numbers)), s = take(v.c.bits(others));
-        w = take(v.c.bits(whites)) & (is ? ~take(lines) : take(lines));
-        const uint64_t plain = (l | n | s | w) & ~take(v.c.high()) & ~take(v.c.quotes());
-        certain = ~plain == 0 ? ~uint64_t(0) >> 1 : ((uint64_t(1) << __builtin_ctzll(~plain)) - 1) >> 1;
+    Window(const View& v, size_t p, uint64_t newline_bits, uint64_t foreign) : v_(v), p_(p), nl(newline_bits) {
+        l = take(letters), n = take(numbers), s = take(others), w = take(whites) & ~nl;
+        odd = ~(l | n | s | w | nl) | (take(v.c.high(), p) & ~(l & foreign));
+        certain = odd == 0 ? ~uint64_t(0) >> 1 : below(odd) >> 1;
     }
-    uint64_t take(const uint64_t* bits) const { return bits[word_] >> shift_ | (bits[word_ + 1] << 1) << (63 - shift_); }
-    uint64_t blanks() const { return take(v_.c.spaces()); }
+    static uint64_t take(const uint64_t* bits, size_t p) { return bits[p >> 6] >> (p & 63) | (bits[(p >> 6) + 1] << 1) << (63 - (p & 63)); }
+    uint64_t take(int flag) const { return take(v_.c.bits(flag), p_); }
+    uint64_t blanks() const { return take(v_.c.spaces(), p_); }
     static uint64_t first(uint64_t run) { return run & ~(run << 1); }
     static uint64_t last(uint64_t run) { return run & ~(run >> 1); }
+    static uint64_t below(uint64_t bits) { return (bits & -bits) - 1; }    // its lowest; all when there is none
     uint64_t by_threes() const {
         uint64_t out = first(n);
         for (uint64_t more = out; more != 0; out |= more) more = more << 3 & n & n << 1 & n << 2;
         return out;
     }
-    // Words that take one sign or blank before them, signs that take a space, digits as told: cl100k and its kin. `alone`: blanks before
-    // which the last one stays with the others (numbers, where a pattern has been cut before).
-    uint64_t starts(uint64_t words, uint64_t digits, uint64_t alone) const {
+    // Words that take one sign or blank before them, signs that take a space before and newlines behind them, digits as told, blanks that
+    // end with their last newline: cl100k and its kin. `alone`: blanks before which the last one stays with the others (numbers, where a
+    // pattern has been cut before). `slash`: signs take more behind their newlines.
+    uint64_t starts(uint64_t words, uint64_t digits, uint64_t alone, bool slash) {
         const uint64_t space = blanks();
         const uint64_t sign = first(s), attached = sign & ~(s >> 1) & l >> 1 & ~(space << 1);
-        return (words & ~((w | attached) << 1)) | digits | (sign & ~(space << 1)) | first(w) | (last(w) & ~alone);
+        uint64_t white = w | nl, behind = 0;
+        if (nl != 0) {
+            const uint64_t taken = ((nl + (s << 1 & nl)) ^ nl) & nl;          // the run's carry clears it
+            if (slash) certain &= below(taken << 1 & s);
+            white &= ~taken;
+            behind = (nl & ~taken) << 1 & w;
+            // Not when another newline comes behind those blanks, or what is not known.
+            if (((w + behind) & (nl | odd)) != 0) certain &= below(behind);
+            if (behind != 0 && w >> 63 != 0) certain &= ~(~uint64_t(0) << (64 - __builtin_clzll(~w)));
+        }
+        return (words & ~((w | attached) << 1)) | digits | (sign & ~(space << 1)) | first(white) | behind | (last(white) & w & ~alone);
     }
-    uint64_t l, n, s, w, certain;
+    // Apostrophes at a place of `starts` that begin a contraction, which is a pre-token; or, `joined`, belongs to the word before it.
+    uint64_t contractions(uint64_t starts, bool any_case, bool joined) {
+        uint64_t quotes = take(v_.c.quotes(), p_) & starts & certain;
+        if (joined) quotes &= l << 1;
+        for (; quotes != 0; quotes &= quotes - 1) {
+            const auto at = static_cast<size_t>(__builtin_ctzll(quotes));
+            if (at + 4 >= 63 || p_ + at + 4 > v_.len) {    // not seen whole
+                certain &= below(uint64_t(1) << at);
+                break;
+            }
+            const size_t end = v_.contraction(p_ + at, any_case), next = end - p_;
+            if (end == 0) continue;
+            starts &= ~((uint64_t(1) << next) - (uint64_t(1) << (joined ? at : at + 1)));
+            starts |= uint64_t(1) << next;
+            if (joined) quotes &= ~(uint64_t(1) << next);    // one contraction a word
+        }
+        return starts;
+    }
+    uint64_t sure(uint64_t starts) const { return starts & certain & ~uint64_t(1); }
 
 private:
     const View& v_;
-    size_t word_;
-    int shift_;
+    size_t p_;
+
+public:
+    uint64_t l = 0, n = 0, s = 0, w = 0, nl = 0, odd = 0, certain = 0;
 };
 
 // (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,n}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
@@ -103,8 +133,9 @@ private:
 struct Cl100k {
     int digits = 3;
     uint64_t window(const View& v, size_t p) const {
-        const Window w(v, p);
-        return w.starts(Window::first(w.l), digits == 1 ? w.n : w.by_threes(), 0) & w.certain & ~uint64_t(1);
+        Window w(v, p, Window::take(v.c.bits(newlines), p), ~uint64_t(0));
+        const uint64_t starts = w.starts(Window::first(w.l), digits == 1 ? w.n : w.by_threes(), 0, false);
+        return w.sure(w.contractions(starts, true, false));
     }
     size_t operator()(const View& v, size_t p) const {
         const uint8_t c = v.flags[p];
@@ -129,10 +160,11 @@ struct Cl100k {
 struct Gpt2 {
     bool single_digits = false;
     uint64_t window(const View& v, size_t p) const {
-        const Window w(v, p);
+        Window w(v, p, 0, ~uint64_t(0));
         const uint64_t space = w.blanks() << 1, taken = Window::first(w.l) | Window::first(w.s) | (single_digits ? 0 : Window::first(w.n));
         const uint64_t alone = single_digits ? w.n >> 1 : 0;
-        return ((taken & ~space) | (single_digits ? w.n : 0) | Window::first(w.w) | (Window::last(w.w) & ~alone)) & w.certain & ~uint64_t(1);
+        const uint64_t starts = (taken & ~space) | (single_digits ? w.n : 0) | Window::first(w.w) | (Window::last(w.w) & ~alone);
+        return w.sure(w.contractions(starts, false, false));
     }
     size_t operator()(const View& v, size_t p) const {
         const uint8_t c = v.flags[p];
@@ -156,9 +188,11 @@ struct O200k {
     int digits = 3;
     bool contractions = true, slash = true, han = false;
     uint64_t window(const View& v, size_t p) const {
-        const Window w(v, p);
-        const uint64_t upper = w.take(v.c.bits(bits5));
-        return w.starts(Window::first(w.l) | (upper & (w.l & ~upper) << 1), digits == 1 ? w.n : w.by_threes(), 0) & w.certain & ~uint64_t(1);
+        // Letters of both cases and of none may go on a word in more than one way.
+        const uint64_t upper = Window::take(v.c.bits(bits5), p), lower = Window::take(v.c.bits(bits6), p);
+        Window w(v, p, Window::take(v.c.bits(newlines), p), upper ^ lower);
+        const uint64_t starts = w.starts(Window::first(w.l) | (upper & (w.l & ~upper) << 1), digits == 1 ? w.n : w.by_threes(), 0, slash);
+        return w.sure(contractions ? w.contractions(starts, true, true) : starts);
     }
 
     size_t operator()(const View& v, size_t p) const {
@@ -207,8 +241,9 @@ struct O200k {
 struct DeepSeek {
     static constexpr uint8_t kana = newline;
     uint64_t window(const View& v, size_t p) const {
-        const Window w(v, p, v.c.bits(bits6), false);
-        return w.starts(Window::first(w.l), w.by_threes(), w.n >> 1) & w.certain & ~uint64_t(1);
+        // No letters beyond ASCII: a sign takes ASCII letters only. White space that cannot stand before a word is a newline.
+        Window w(v, p, Window::take(v.c.bits(whites), p) & ~Window::take(v.c.bits(bits6), p), 0);
+        return w.sure(w.starts(Window::first(w.l), w.by_threes(), w.n >> 1, false));
     }
     size_t operator()(const View& v, size_t p) const {
         const uint8_t c = v.flags[p];

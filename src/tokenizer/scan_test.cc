@@ -146,10 +146,11 @@ public:
         return out;
     }
 
-    // What a window sees whole: words of ASCII with few breaks.
+    // What a window sees whole: words, mostly of ASCII, with few breaks.
     std::string plain(size_t parts) {
         static const std::vector<std::string> words = {"a", "the", "Word", "camelCase", "ABC", "XMLHttp", "x", "12", "1", "12345", ".", ",", "..", "(", "_",
-                                                       "->", "::", " ", " ", " ", "  ", "    ", "\t", " \t", "/", "=\"", "\v", "\x01", "'", "'s", "\n", "\r\n  "};
+                                                       "->", "::", " ", " ", " ", "  ", "    ", "\t", " \t", "/", "=\"", "\v", "\x01", "'", "'s", "\n", "\r\n  ", "\n\n",
+                                                       ".\n", "don't", "'Re", "'ll", "é", "Élan", "naïve", "ǅ", "中", "\n/", " \n\t", "\u0301", "“"};
         std::string out;
         for (size_t i = 0; i < parts; i++) out += words[random_() % words.size()];
         return out;

@@ -1,0 +1,138 @@
+// Ids of the pieces met lately, whatever way they were found: what makes ordinary text cheap. One probe is one line of memory of four slots;
+// a short piece of one token is answered by its slot alone, so that thousands of words fit a core's second-level cache.
+#pragma once
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+#include "tokenizer/fast_tables.h"
+#include "tokenizer/huge_array.h"
+
+namespace weir::tok {
+
+class PieceCache {
+public:
+    static constexpr size_t bytes_max = 192, ids_max = 64, short_ids_max = 4;
+    static constexpr size_t ids_slack = ids_max + 4;               // ids that may be written beyond those of a piece
+    // Of a slot's value: the length is in the upper 4 bits; a part of a piece may have other ids than the same bytes as a whole.
+    static constexpr uint32_t part = 1u << 27, one = 1u << 26, id_mask = (1u << 20) - 1;
+
+    // Of short pieces. `key` has `part` in its tag where it is one.
+    [[gnu::always_inline]] uint32_t find(const ShortKey& key, uint64_t hash, const uint32_t*& ids) const {
+        const size_t at = set_of(hash);
+        const uint32_t ways = matches(&slots_[at], key);
+        if (ways == 0) return 0;
+        const size_t mine = at + static_cast<size_t>(__builtin_ctz(ways)) / 4;
+        ids = ids_[mine].list;
+        return slots_[mine].value;
+    }
+    bool holds(const uint32_t* ids, const ShortKey& key) const {   // still: what find gave
+        const Slot& s = slots_[static_cast<size_t>(ids - ids_[0].list) / short_ids_max];
+        return ((s.low ^ key.low()) | (s.high ^ key.high()) | ((s.value ^ key.tag()) & tag_mask)) == 0;
+    }
+    static size_t count(uint32_t value) { return (value >> 24 & 3) + 1; }
+    void put(const ShortKey& key, uint64_t hash, const uint32_t* ids, size_t count) {
+        Ids mine;
+        std::memcpy(mine.list, ids, count * 4);
+        const uint32_t number = count == 1 ? one | ids[0] : static_cast<uint32_t>(count - 1) << 24;
+        insert(hash, {key.low(), key.high(), key.tag() | number}, mine, count == 1);
+    }
+
+    // Of longer pieces, and those of many tokens: by a hash of 64 bits, confirmed by their bytes. Gives the number of ids, written to `out`.
+    size_t copy_long(std::string_view bytes, uint64_t hash, uint32_t part_tag, uint32_t* out) const {
+        const Slot* four = &slots_[set_of(hash)];
+        for (size_t way = 0; way < ways; way++) {
+            const Slot& s = four[way];
+            if (s.low != hash || ((s.value ^ (long_tag | part_tag)) & tag_mask) != 0 || (s.value & 0xFFFF) != bytes.size()) continue;
+            if (head_ - s.high > units) continue;                  // written over since
+            const char* entry = arena_[s.high & (units - 1)].bytes;
+            if (std::memcmp(entry, bytes.data(), bytes.size()) != 0) continue;
+            const size_t count = s.value >> 16 & 0xFF;
+            std::memcpy(out, entry + (bytes.size() + 3) / 4 * 4, count * 4);
+            return count;
+        }
+        return 0;
+    }
+    void prefetch_long(uint64_t hash) const {
+        const Slot* four = &slots_[set_of(hash)];
+        for (size_t way = 0; way < ways; way++)
+            if (four[way].low == hash) __builtin_prefetch(&arena_[four[way].high & (units - 1)]);
+    }
+    void put_long(std::string_view bytes, uint64_t hash, uint32_t part_tag, const uint32_t* ids, size_t count) {
+        const size_t keyed = (bytes.size() + 3) / 4 * 4, size = (keyed + count * 4 + sizeof(Unit) - 1) / sizeof(Unit);
+        if ((head_ & (units - 1)) + size > units) head_ = (head_ | (units - 1)) + 1;
+        if (head_ >= turn) clear();
+        char* entry = arena_.data()[head_ & (units - 1)].bytes;
+        std::memcpy(entry, bytes.data(), bytes.size());
+        std::memcpy(entry + keyed, ids, count * 4);
+        const auto sizes = static_cast<uint32_t>(count << 16 | bytes.size());
+        insert(hash, {hash, head_, long_tag | part_tag | sizes}, Ids(), false);
+        head_ += static_cast<uint32_t>(size);
+    }
+
+    void prefetch(uint64_t hash) const { __builtin_prefetch(&slots_[set_of(hash)]); }
+    static constexpr size_t memory_bytes() { return slot_count * (sizeof(Slot) + sizeof(Ids)) + units * sizeof(Unit); }
+
+private:
+    struct alignas(16) Slot {
+        uint64_t low = 0;
+        uint32_t high = 0, value = 0;
+    };
+    struct Ids {
+        uint32_t list[short_ids_max] = {};
+    };
+    struct Unit {
+        char bytes[16];
+    };
+    static constexpr size_t ways = 4, slot_count = size_t(1) << 16, units = size_t(1) << 17;
+    static constexpr uint32_t tag_mask = 0xF8000000, long_tag = 15u << 28, turn = 1u << 31;
+    static size_t set_of(uint64_t hash) { return hash >> 50 << 2; }
+
+    // Four bits for each way; all set where it matches.
+    [[gnu::always_inline]] static uint32_t matches(const Slot* four, const ShortKey& key) {
+#if defined(__SSE2__)
+        const __m128i wanted = reinterpret_cast<__m128i>(key.words);
+        const __m128i mask = _mm_set_epi32(static_cast<int>(tag_mask), -1, -1, -1), zero = _mm_setzero_si128();
+        const auto same = [&](size_t way) {
+            return _mm_cmpeq_epi32(_mm_and_si128(_mm_xor_si128(_mm_load_si128(reinterpret_cast<const __m128i*>(four + way)), wanted), mask), zero);
+        };
+        const __m128i all = _mm_packs_epi16(_mm_packs_epi32(same(0), same(1)), _mm_packs_epi32(same(2), same(3)));
+        uint32_t m = static_cast<uint32_t>(_mm_movemask_epi8(all));
+        m &= m >> 1;
+        return m & m >> 2 & 0x1111;
+#else
+        uint32_t m = 0;
+        for (size_t way = 0; way < ways; way++) {
+            const Slot& s = four[way];
+            m |= uint32_t{((s.low ^ key.low()) | (s.high ^ key.high()) | ((s.value ^ key.tag()) & tag_mask)) == 0} << (way * 4);
+        }
+        return m;
+#endif
+    }
+    // The first free way; else the oldest makes room. A token is soon found again without this: those that were merged stay before them.
+    void insert(uint64_t hash, const Slot& slot, const Ids& ids, bool cheap) {
+        const size_t set = set_of(hash);
+        size_t at = cheap ? ways / 2 : 0;
+        for (size_t way = 0; way < ways; way++) {
+            if (slots_[set + way].value != 0) continue;
+            slots_[set + way] = slot, ids_[set + way] = ids;
+            return;
+        }
+        for (size_t way = ways - 1; way > at; way--) slots_[set + way] = slots_[set + way - 1], ids_[set + way] = ids_[set + way - 1];
+        slots_[set + at] = slot, ids_[set + at] = ids;
+    }
+    void clear() {
+        std::memset(static_cast<void*>(slots_.data()), 0, slot_count * sizeof(Slot));
+        head_ = 0;
+    }
+    HugeArray<Slot> slots_{slot_count};
+    HugeArray<Ids> ids_{slot_count};
+    HugeArray<Unit> arena_{units};
+    uint32_t head_ = 0;                          // in units, ever growing; what lies further back than the arena is long is gone
+};
+
+}  // namespace weir::tok
