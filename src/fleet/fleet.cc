@@ -1,20 +1,21 @@
 #include "fleet/fleet.h"
 
+#include <algorithm>
+
 #include "base/assert.h"
-#include "wire/url.h"
 
 namespace weir {
 
-LoadCell& LoadCells::at(size_t rank_slot) {
-    ASSERT(rank_slot < ranks_max);
-    auto& where = blocks_[rank_slot / block];
+LoadCell& LoadCells::at(size_t number) {
+    ASSERT(number < ranks_max);
+    auto& where = blocks_[number / block];
     LoadCell* cells = where.load(std::memory_order_acquire);
     if (!cells) {
         auto* made = new LoadCell[block];
         if (where.compare_exchange_strong(cells, made, std::memory_order_acq_rel)) cells = made;
         else delete[] made;
     }
-    return cells[rank_slot % block];
+    return cells[number % block];
 }
 
 uint64_t LoadCells::requests() const {
@@ -25,6 +26,27 @@ uint64_t LoadCells::requests() const {
     return n;
 }
 
+void LoadCells::report(uint32_t number, const LoadReport& report, Instant now) {
+    LoadCell& cell = at(number);
+    const auto set = [](std::atomic<uint32_t>& to, const std::optional<uint32_t>& value) {
+        if (value) to.store(*value, std::memory_order_relaxed);
+    };
+    set(cell.rep_waiting, report.waiting);
+    set(cell.rep_running, report.running);
+    set(cell.rep_kv_used, report.kv_used);
+    set(cell.rep_kv_total, report.kv_total);
+    set(cell.rep_prefill_tokens, report.prefill_tokens);
+    set(cell.rep_waiting_tokens, report.waiting_tokens);
+    set(cell.rep_tok_s, report.tok_s);
+    std::optional<float> usage = report.usage;
+    const uint32_t total = cell.rep_kv_total.load(std::memory_order_relaxed);
+    if (!usage && report.kv_used && total) usage = static_cast<float>(*report.kv_used) / static_cast<float>(total);
+    if (usage && *usage == *usage) set(cell.rep_usage_q16, static_cast<uint32_t>(std::clamp(*usage, 0.0f, 1.0f) * 65'536));
+    cell.since_requests.store(0, std::memory_order_relaxed);
+    cell.since_tokens.store(0, std::memory_order_relaxed);
+    cell.rep_at_ms.store(std::max(1u, static_cast<uint32_t>(now / ns_per_ms)), std::memory_order_relaxed);   // 0 is never
+}
+
 LoadCells::~LoadCells() {
     for (auto& b : blocks_) delete[] b.load();
 }
@@ -33,92 +55,6 @@ const std::vector<uint64_t>* FleetView::serving(std::string_view model) const {
     auto it = serving_.find(std::string(model));
     if (it != serving_.end()) return &it->second;
     return any_model_ ? &any_ : nullptr;
-}
-
-Result<WorkerSlot> Registry::add(WorkerSpec spec) {
-    for (auto& known : slots_)
-        if (known && known->spec.url == spec.url) return Failure(Code::bad_field, "the worker " + spec.url + " is listed twice", "worker-urls");
-    TRY(Target target, parse_target(spec.url, tls_, http2_));
-    size_t slot = 0;
-    while (slot < slots_.size() && slots_[slot]) slot++;
-    if (slot == LoadCells::ranks_max) return Failure(Code::shed, "too many workers");
-    if (slot == slots_.size()) slots_.emplace_back();
-    target.slot = static_cast<uint32_t>(slot);
-    slots_[slot] = std::make_unique<Known>(Known{std::move(spec), std::move(target)});
-    rebuild();
-    return static_cast<WorkerSlot>(slot);
-}
-
-void Registry::set_models(WorkerSlot slot, std::vector<std::string> models) {
-    Known& known = *slots_.at(slot);
-    if (known.spec.ready && known.spec.models == models) return;
-    known.spec.models = std::move(models);
-    known.spec.ready = true;
-    rebuild();
-}
-
-bool Registry::remove(WorkerSlot slot) {
-    if (slot >= slots_.size() || !slots_[slot]) return false;
-    slots_[slot].reset();
-    rebuild();
-    return true;
-}
-
-size_t Registry::known() const {
-    size_t n = 0;
-    for (auto& known : slots_) n += known != nullptr;
-    return n;
-}
-
-const WorkerSpec* Registry::spec(WorkerSlot slot) const { return slot < slots_.size() && slots_[slot] ? &slots_[slot]->spec : nullptr; }
-const Target* Registry::target(WorkerSlot slot) const { return slot < slots_.size() && slots_[slot] ? &slots_[slot]->target : nullptr; }
-
-void Registry::rebuild() {
-    auto view = std::make_shared<FleetView>();
-    view->version_ = ++version_;
-    for (size_t slot = 0; slot < slots_.size(); slot++) {
-        if (!slots_[slot]) continue;
-        if (!slots_[slot]->spec.ready) {
-            view->pending_++;
-            continue;
-        }
-        auto entry = std::make_unique<FleetView::Entry>();
-        entry->spec = slots_[slot]->spec;
-        entry->target = slots_[slot]->target;
-        for (auto& m : entry->spec.models) entry->models.push_back(m);
-        WorkerView& v = entry->view;
-        v.slot = static_cast<WorkerSlot>(slot);
-        v.key = mix64(std::hash<std::string>{}(entry->spec.url));
-        v.url = entry->spec.url;
-        v.kind = entry->spec.kind;
-        v.rank_first = static_cast<uint16_t>(view->ranks_.size());
-        v.models = entry->models;
-        view->ranks_.push_back({&v, 0, &cells_.at(slot), static_cast<uint32_t>(slot)});
-        view->entries_.push_back(std::move(entry));
-    }
-    view->any_ever_ = view_->any_ever_ || !view->ranks_.empty();
-    size_t words = (view->ranks_.size() + 63) / 64;
-    view->any_.assign(words, 0);
-    view->by_slot_.assign(slots_.size(), nullptr);
-    view->targets_.assign(slots_.size(), nullptr);
-    for (size_t i = 0; i < view->entries_.size(); i++) {
-        auto& entry = *view->entries_[i];
-        view->by_slot_[entry.view.slot] = &entry;
-        view->targets_[entry.view.slot] = &entry.target;
-        for (auto& model : entry.spec.models) {
-            auto [it, fresh] = view->serving_.try_emplace(model, words, 0);
-            if (fresh) view->models_.push_back(model);
-            it->second[i / 64] |= 1ull << (i % 64);
-        }
-        if (entry.spec.models.empty()) {
-            view->any_model_ = true;
-            view->any_[i / 64] |= 1ull << (i % 64);
-        }
-    }
-    for (auto& [model, bits] : view->serving_)
-        for (size_t w = 0; w < words; w++) bits[w] |= view->any_[w];
-    view_ = view;
-    publish_(view_);
 }
 
 }  // namespace weir

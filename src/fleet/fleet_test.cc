@@ -9,8 +9,9 @@ namespace {
 
 struct RegistryTest : testing::Test {
     LoadCells cells;
+    ManualClock clock;
     std::vector<FleetViewRef> published;
-    Registry registry{cells, nullptr, false, [this](FleetViewRef view) { published.push_back(std::move(view)); }};
+    Registry registry{cells, nullptr, false, [this](FleetViewRef view) { published.push_back(std::move(view)); }, clock};
     WorkerSlot add(const std::string& url, std::vector<std::string> models = {}, bool ready = true) {
         WorkerSpec spec;
         spec.url = url;
@@ -79,9 +80,147 @@ TEST_F(RegistryTest, RemovedWorkersAreGoneAndTheirSlotsUsedAgain) {
     EXPECT_EQ(registry.spec(1), nullptr);
     EXPECT_EQ(registry.target(1), nullptr);
     EXPECT_EQ(before->entry(1)->spec.url, "http://b:1");
-    EXPECT_EQ(add("http://d:1", {"m"}), 1);
+    EXPECT_EQ(add("http://d:1", {"m"}), 3) << "somebody may still look at slot 1";
+    clock.advance_ms(5'000);
+    EXPECT_EQ(add("http://e:1", {"m"}), 1);
     EXPECT_EQ(registry.target(1)->slot, 1u);
-    EXPECT_EQ(registry.known(), 3u);
+    EXPECT_EQ(registry.known(), 4u);
+    EXPECT_EQ(registry.slot_of("http://e:1"), 1u);
+    EXPECT_EQ(registry.slot_of("http://b:1"), Registry::no_slot);
+}
+
+WorkerSpec ranked(const std::string& url, uint16_t ranks, uint16_t first = 0) {
+    WorkerSpec spec;
+    spec.url = url;
+    spec.models = {"m"};
+    spec.ready = true;
+    spec.ranks = ranks;
+    spec.rank_first = first;
+    return spec;
+}
+
+TEST_F(RegistryTest, EachDataParallelRankIsOneToRouting) {
+    WorkerSlot a = *registry.add(ranked("http://a:1", 3)), b = *registry.add(ranked("http://b:1", 2, 8));
+    auto ranks = view().ranks();
+    ASSERT_EQ(ranks.size(), 5u);
+    for (uint32_t i = 0; i < 5; ++i) {
+        EXPECT_EQ(ranks[i].number, i);
+        EXPECT_EQ(ranks[i].cell, &cells.at(i));
+        EXPECT_EQ(ranks[i].worker->slot, i < 3 ? a : b);
+        EXPECT_EQ(view().index_of(i), i);
+    }
+    EXPECT_EQ(ranks[2].rank, 2);
+    EXPECT_EQ(ranks[3].rank, 8);
+    EXPECT_EQ(ranks[4].worker->rank_first, 8);
+    EXPECT_EQ(ranks[4].worker->ranks, 2);
+    EXPECT_EQ(view().entry(b)->number, 3u);
+    EXPECT_EQ(serving("m").size(), 5u);
+    registry.remove(a);
+    EXPECT_EQ(view().index_of(0), FleetView::nowhere);
+    EXPECT_EQ(view().index_of(3), 0u);
+    EXPECT_EQ(view().index_of(99), FleetView::nowhere);
+    EXPECT_EQ(registry.add(ranked("http://c:1", 0)).error()->code, Code::bad_field);
+    EXPECT_EQ(registry.add(ranked("http://c:1", 10, 65'530)).error()->code, Code::bad_field);
+}
+
+TEST_F(RegistryTest, NumbersAreUsedAgainLateIdleAndWiped) {
+    using Gone = std::vector<std::pair<uint32_t, uint32_t>>;
+    Gone gone;
+    registry.on_ranks_gone([&](uint32_t first, uint32_t n) { gone.push_back({first, n}); });
+    WorkerSlot a = *registry.add(ranked("http://a:1", 2)), b = *registry.add(ranked("http://b:1", 2));
+    registry.add(ranked("http://c:1", 1)).error();
+    cells.at(1).requests = 1;
+    cells.at(0).rep_waiting = 7;
+    registry.remove(a), registry.remove(b);
+    EXPECT_EQ(gone, (Gone{{0, 2}, {2, 2}}));
+    clock.advance_ms(4'999);
+    registry.add(ranked("http://d:1", 2)).error();
+    EXPECT_EQ(view().ranks().back().number, 6u);
+    clock.advance_ms(1);
+    registry.add(ranked("http://e:1", 1)).error();
+    EXPECT_EQ(view().entry(registry.slot_of("http://e:1"))->number, 2u) << "a booking is left at the other";
+    EXPECT_EQ(gone.back(), (std::pair{2u, 1u})) << "once more, for what came late";
+    cells.at(1).requests = 0;
+    registry.add(ranked("http://f:1", 2)).error();
+    EXPECT_EQ(view().entry(registry.slot_of("http://f:1"))->number, 0u);
+    EXPECT_EQ(cells.at(0).rep_waiting, 0u);
+    registry.add(ranked("http://g:1", 1)).error();
+    EXPECT_EQ(view().entry(registry.slot_of("http://g:1"))->number, 3u);
+}
+
+TEST_F(RegistryTest, AWorkerMayBeDescribedAnew) {
+    WorkerSpec spec = ranked("http://a:1", 2);
+    WorkerSlot slot = *registry.add(spec);
+    FleetViewRef before = registry.view();
+    spec.taints = {"spot"}, spec.loras = {"l1", "l2"}, spec.block = 32, spec.kv_blocks = 1'000, spec.batch_tokens = 8'192;
+    spec.bootstrap_host = "h", spec.bootstrap_port = 9'000, spec.roles = role::prefill, spec.instance_id = 77;
+    spec.labels = {{"zone", "b"}};
+    ASSERT_TRUE(registry.change(slot, spec));
+    const WorkerView& v = view().entry(slot)->view;
+    EXPECT_EQ(v.taints[0], "spot");
+    EXPECT_EQ(v.loras.size(), 2u);
+    EXPECT_EQ(v.kv_blocks, 1'000u);
+    EXPECT_EQ(v.bootstrap_host, "h");
+    EXPECT_EQ(v.roles, role::prefill);
+    EXPECT_EQ(v.instance_id, 77u);
+    EXPECT_EQ(view().entry(slot)->spec.labels[0].second, "b");
+    EXPECT_EQ(view().entry(slot)->number, 0u);
+    EXPECT_EQ(before->entry(slot)->view.block, 0u);
+    const size_t views = published.size();
+    ASSERT_TRUE(registry.change(slot, spec));
+    EXPECT_EQ(published.size(), views) << "nothing new";
+    spec.ranks = 3;
+    ASSERT_TRUE(registry.change(slot, spec));
+    EXPECT_EQ(view().entry(slot)->number, 2u);
+    EXPECT_EQ(view().ranks().size(), 3u);
+    spec.url = "http://b:1";
+    EXPECT_FALSE(registry.change(slot, spec));
+    EXPECT_FALSE(registry.change(5, spec));
+}
+
+TEST_F(RegistryTest, ManyChangesOneView) {
+    registry.together([&] {
+        for (int i = 0; i < 1'000; ++i) registry.add(ranked("http://h" + std::to_string(i) + ":1", 1)).error();
+        registry.together([&] { registry.remove(3); });
+    });
+    EXPECT_EQ(published.size(), 1u);
+    EXPECT_EQ(view().workers(), 999u);
+    registry.together([] {});
+    EXPECT_EQ(published.size(), 1u);
+    const auto* shared = view().entry(7);
+    registry.remove(8);
+    EXPECT_EQ(view().entry(7), shared) << "who did not change is shared between views";
+}
+
+TEST_F(RegistryTest, RanksHaveABound) {
+    registry.together([&] {
+        for (uint32_t i = 0; i < LoadCells::ranks_max / 4'096; ++i) ASSERT_TRUE(registry.add(ranked("http://h" + std::to_string(i) + ":1", 4'096)));
+    });
+    EXPECT_EQ(registry.add(ranked("http://more:1", 1)).error()->code, Code::shed);
+    registry.remove(2);
+    clock.advance_ms(5'000);
+    EXPECT_TRUE(registry.add(ranked("http://more:1", 4'096)));
+}
+
+TEST(LoadCells, ReportsReplaceWhatTheySayAndBeginTheCountAnew) {
+    LoadCells cells;
+    LoadCell& cell = cells.at(7);
+    cell.since_requests = 3, cell.since_tokens = 900, cell.requests = 2;
+    LoadReport report;
+    report.waiting = 4, report.kv_used = 250, report.kv_total = 1'000;
+    cells.report(7, report, 5 * ns_per_s);
+    EXPECT_EQ(cell.rep_waiting, 4u);
+    EXPECT_EQ(cell.rep_usage_q16, 65'536u / 4);
+    EXPECT_EQ(cell.rep_at_ms, 5'000u);
+    EXPECT_EQ(cell.since_requests, 0u);
+    EXPECT_EQ(cell.since_tokens, 0u);
+    EXPECT_EQ(cell.requests, 2u);
+    LoadReport other;
+    other.usage = 7.0f, other.running = 9;
+    cells.report(7, other, 0);
+    EXPECT_EQ(cell.rep_waiting, 4u) << "not said: as before";
+    EXPECT_EQ(cell.rep_usage_q16, 65'536u);
+    EXPECT_NE(cell.rep_at_ms, 0u);
 }
 
 TEST_F(RegistryTest, RefusesWhatItCannotUse) {
