@@ -221,7 +221,7 @@ uint32_t* TableEncoder::encode_batch(std::string_view text, size_t base, const u
     ShortKey keys[batch];
     uint64_t hashes[batch];
     uint32_t values[batch];
-    const uint32_t* lists[batch];
+    uint32_t places[batch];
     const char* const start = text.data() + base;
     const char* const end = text.data() + text.size();
     const char* const begin = start + (first > 0 ? ends[first - 1] : 0);
@@ -244,16 +244,16 @@ uint32_t* TableEncoder::encode_batch(std::string_view text, size_t base, const u
     for (size_t i = 0; i < count; i++) {
         values[i] = 0;
         if (keys[i].tag() == 0) s.cache.prefetch_long(hashes[i]);
-        else if ((values[i] = s.cache.find(keys[i], hashes[i], lists[i])) == 0) words_.prefetch(hashes[i]);
-        else if (!(values[i] & PieceCache::one)) __builtin_prefetch(lists[i]);
+        else if ((values[i] = s.cache.find(keys[i], hashes[i], places[i])) == 0) words_.prefetch(hashes[i]);
+        else if (!(values[i] & PieceCache::one)) __builtin_prefetch(s.cache.list(places[i]));
     }
     p = begin;
     for (size_t i = 0; i < count; i++) {
         const char* next = start + ends[first + i];
         if (values[i] & PieceCache::one) {
             *out++ = values[i] & PieceCache::id_mask;
-        } else if (values[i] != 0 && s.cache.holds(lists[i], keys[i])) {    // not displaced by one of this batch
-            std::memcpy(out, lists[i], PieceCache::short_ids_max * 4);
+        } else if (values[i] != 0 && s.cache.holds(places[i], keys[i])) {    // not displaced by one of this batch
+            std::memcpy(out, s.cache.list(places[i]), PieceCache::short_ids_max * 4);
             out += PieceCache::count(values[i]);
         } else {
             out = encode_other(p, static_cast<size_t>(next - p), static_cast<size_t>(end - p), hashes[i], s, out);
@@ -307,12 +307,12 @@ uint32_t* TableEncoder::encode_part(const char* p, size_t len, size_t readable, 
     ShortKey key = ShortKey::of(p, len, readable);
     const uint64_t hash = key.hash();
     key = key.with(part);
-    const uint32_t* list = nullptr;
-    if (const uint32_t known = s.cache.find(key, hash, list); known & PieceCache::one) {
+    uint32_t place = 0;
+    if (const uint32_t known = s.cache.find(key, hash, place); known & PieceCache::one) {
         *out = known & PieceCache::id_mask;
         return out + 1;
     } else if (known != 0) {
-        std::memcpy(out, list, PieceCache::short_ids_max * 4);
+        std::memcpy(out, s.cache.list(place), PieceCache::short_ids_max * 4);
         return out + PieceCache::count(known);
     }
     if (const uint32_t found = words_.find(key, hash); found & flag) {

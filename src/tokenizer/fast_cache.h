@@ -21,21 +21,22 @@ public:
     // Of a slot's value: the length is in the upper 4 bits; a part of a piece may have other ids than the same bytes as a whole.
     static constexpr uint32_t part = 1u << 27, one = 1u << 26, id_mask = (1u << 20) - 1;
 
-    // Of short pieces. `key` has `part` in its tag where it is one.
-    [[gnu::always_inline]] uint32_t find(const ShortKey& key, uint64_t hash, const uint32_t*& ids) const {
+    // Of short pieces. `key` has `part` in its tag where it is one. Gives the slot's value, or 0, and its place: where list() has its ids.
+    [[gnu::always_inline]] uint32_t find(const ShortKey& key, uint64_t hash, uint32_t& place) const {
         const size_t at = set_of(hash);
         const uint32_t ways = matches(&slots_[at], key);
         if (ways == 0) return 0;
-        const size_t mine = at + static_cast<size_t>(__builtin_ctz(ways)) / 4;
-        ids = ids_[mine].list;
-        return slots_[mine].value;
+        place = static_cast<uint32_t>(at + static_cast<size_t>(__builtin_ctz(ways)) / 4);
+        return slots_[place].value;
     }
-    bool holds(const uint32_t* ids, const ShortKey& key) const {   // still: what find gave
-        const Slot& s = slots_[static_cast<size_t>(ids - ids_[0].list) / short_ids_max];
+    const uint32_t* list(uint32_t place) const { return ids_[place].list; }
+    bool holds(uint32_t place, const ShortKey& key) const {        // still: what find gave
+        const Slot& s = slots_[place];
         return ((s.low ^ key.low()) | (s.high ^ key.high()) | ((s.value ^ key.tag()) & tag_mask)) == 0;
     }
     static size_t count(uint32_t value) { return (value >> 24 & 3) + 1; }
     void put(const ShortKey& key, uint64_t hash, const uint32_t* ids, size_t count) {
+        if (uint32_t known = 0; find(key, hash, known) != 0) return;
         Ids mine;
         std::memcpy(mine.list, ids, count * 4);
         const uint32_t number = count == 1 ? one | ids[0] : static_cast<uint32_t>(count - 1) << 24;
@@ -66,7 +67,7 @@ public:
         const size_t keyed = (bytes.size() + 3) / 4 * 4, size = (keyed + count * 4 + sizeof(Unit) - 1) / sizeof(Unit);
         if ((head_ & (units - 1)) + size > units) head_ = (head_ | (units - 1)) + 1;
         if (head_ >= turn) clear();
-        char* entry = arena_.data()[head_ & (units - 1)].bytes;
+        char* entry = arena_[head_ & (units - 1)].bytes;
         std::memcpy(entry, bytes.data(), bytes.size());
         std::memcpy(entry + keyed, ids, count * 4);
         const auto sizes = static_cast<uint32_t>(count << 16 | bytes.size());
@@ -85,9 +86,10 @@ private:
     struct Ids {
         uint32_t list[short_ids_max] = {};
     };
-    struct Unit {
+    struct alignas(16) Unit {
         char bytes[16];
     };
+    static_assert(sizeof(Slot) == sizeof(Unit) && sizeof(Ids) == sizeof(Unit));
     static constexpr size_t ways = 4, slot_count = size_t(1) << 16, units = size_t(1) << 17;
     static constexpr uint32_t tag_mask = 0xF8000000, long_tag = 15u << 28, turn = 1u << 31;
     static size_t set_of(uint64_t hash) { return hash >> 50 << 2; }
@@ -126,12 +128,14 @@ private:
         slots_[set + at] = slot, ids_[set + at] = ids;
     }
     void clear() {
-        std::memset(static_cast<void*>(slots_.data()), 0, slot_count * sizeof(Slot));
+        std::memset(static_cast<void*>(slots_), 0, slot_count * sizeof(Slot));
         head_ = 0;
     }
-    HugeArray<Slot> slots_{slot_count};
-    HugeArray<Ids> ids_{slot_count};
-    HugeArray<Unit> arena_{units};
+    // All in one, so that huge pages hold it.
+    HugeArray<Unit> memory_{slot_count * 2 + units};
+    Slot* const slots_ = reinterpret_cast<Slot*>(memory_.data());
+    Ids* const ids_ = reinterpret_cast<Ids*>(memory_.data() + slot_count);
+    Unit* const arena_ = memory_.data() + slot_count * 2;
     uint32_t head_ = 0;                          // in units, ever growing; what lies further back than the arena is long is gone
 };
 

@@ -1,5 +1,7 @@
 #include "tokenizer/fast_reach.h"
 
+#include <memory>
+
 namespace weir::tok {
 
 // Would a and b, each made by itself, be left alone until `rank`? Walks down the two spines that meet, latest merge first; a pair that lives
@@ -17,7 +19,8 @@ bool TokenTrees::undisturbed(const Bpe& bpe, uint32_t a, uint32_t b, uint32_t ra
 }
 
 void TokenTrees::build(const ModelSpec& spec, const Bpe& bpe, const std::vector<uint32_t>& symbols, size_t vocab_size) {
-    trees_.assign(vocab_size, Tree());
+    trees_ = HugeArray<Tree>(vocab_size);
+    std::uninitialized_fill_n(trees_.data(), vocab_size, Tree());
     for (const uint32_t id : symbols) trees_[id].reached = 1;
     for (uint32_t number = 0; number < spec.merges.size(); number++) {
         const auto [a, b] = spec.merges[number];

@@ -15,7 +15,7 @@ public:
     bool reached(uint32_t id) const { return trees_[id].reached; }
     // Whether text that is a's, then b's, encodes to a, b. Both are reached.
     bool neighbours(const Bpe& bpe, uint32_t a, uint32_t b) const { return undisturbed(bpe, a, b, BpePairs::none, false); }
-    size_t memory_bytes() const { return trees_.capacity() * sizeof(Tree); }
+    size_t memory_bytes() const { return trees_.size() * sizeof(Tree); }
 
 private:
     struct Tree {
@@ -25,7 +25,7 @@ private:
     };
     static constexpr uint32_t none = BpePairs::none;
     bool undisturbed(const Bpe&, uint32_t a, uint32_t b, uint32_t rank, bool own) const;
-    std::vector<Tree> trees_;
+    HugeArray<Tree> trees_;
 };
 
 }  // namespace weir::tok
