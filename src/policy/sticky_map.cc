@@ -61,6 +61,12 @@ StickyMap::Pins StickyMap::put(Key key, Pin pin, Where where, const Pins& seen, 
     return pins;
 }
 
+void StickyMap::forget(Key key) {
+    Shard& s = shard(key);
+    std::lock_guard hold(s.lock);
+    if (uint32_t i = s.search(key); i != none) s.drop(i);
+}
+
 size_t StickyMap::size() const {
     size_t n = 0;
     for (Shard& s : shards_) {

@@ -33,6 +33,8 @@ public:
     // Makes `pin` the first or the last of the key's pins if these are still as `seen`; else leaves them. What they are then.
     // first: the old first becomes the second. last: behind the pin that is there; of two the older first one goes.
     Pins put(Key key, Pin pin, Where where, const Pins& seen, Instant now);
+    void forget(Key key);
+    static constexpr size_t bytes_per_entry = 80;   // at most, buckets included
 
     size_t size() const;
     uint64_t evicted() const;                    // for room

@@ -18,10 +18,12 @@ public:
     virtual void predict(kv::Rank rank, std::span<const uint64_t> local, Instant now) = 0;   // any core; drops rather than waits
 };
 
-// A worker is passed over when every rank of it is beyond one of these; 0: no limit. Changed by /busy_threshold while requests run.
+// A worker is passed over when every rank of it is beyond one of these (route/busy.h). Changed by /busy_threshold while requests run.
 struct BusyLimits {
-    std::atomic<float> decode_blocks_share{0}, prefill_batch_share{0};   // of the rank's KV blocks; of its batch token limit
-    std::atomic<uint32_t> prefill_tokens{0};
+    static constexpr float off = -1;             // 0 is a limit: busy with the first block or token
+    static constexpr uint32_t off_tokens = UINT32_MAX;
+    std::atomic<float> decode_blocks_share{off}, prefill_batch_share{off};   // of the rank's KV blocks; of its batch token limit
+    std::atomic<uint32_t> prefill_tokens{off_tokens};
 };
 
 struct Routing {
