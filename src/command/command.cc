@@ -1,5 +1,7 @@
 #include "command/command.h"
 
+#include "replay/replay.h"
+
 #include <cstdio>
 
 namespace weir {
@@ -14,6 +16,7 @@ constexpr Row table[] = {
     {"tokenize", tokenize},
     {"detokenize", detokenize},
     {"template", render_template},
+    {"replay", replay::run},
 };
 
 }  // namespace

@@ -16,11 +16,43 @@ constexpr ToolFlag detokenize[] = {model, jsonl, {"--keep-special", "", "with sp
 constexpr ToolFlag chat_template[] = {{"--model", "PATH", "the model: a folder with a chat template", "template"},
                                       {"--chat-template", "FILE", "a template by itself, or in place of the model's", "template"}, jsonl};
 
+constexpr ToolFlag replay[] = {
+    {"--trace", "FILE", "requests to replay, in Mooncake's format", "load"},
+    {"--synthetic", "KNOBS", "made-up requests instead: requests= prompt= out= shared= groups= skew= turns= burst=, with commas", "load"},
+    {"--decisions", "FILE", "a log of decisions instead: what the first of --policies would have chosen", "load"},
+    {"--part", "FROM:TO", "only these of the requests, as fractions"},
+    {"--workers", "N", "engines; 8"},
+    {"--decode-workers", "N", "that many decode what the others prefill; 0: each does both"},
+    {"--policies", "A,B", "who competes; PREFILL+DECODE names one for each part"},
+    {"--load", "FRACTIONS", "of capacity, the highest rate that round_robin bears; with commas; 0.8"},
+    {"--rate", "N", "requests a second instead"},
+    {"--copies", "N", "of the requests, played at once by different users; one for each 8 workers"},
+    {"--repeat", "N", "of the requests, one after the other"},
+    {"--seed", "N", "of all chance; 1"},
+    {"--json", "FILE", "figures to write"},
+    {"--html", "FILE", "a page with charts to write"},
+    {"--block-size", "N", "tokens of a KV block; 64"},
+    {"--num-gpu-blocks", "N", "KV blocks of an engine; 16384"},
+    {"--max-num-seqs", "N", "requests in one batch; 256"},
+    {"--max-num-batched-tokens", "N", "tokens in one step; 8192"},
+    {"--transfer-ms", "MS", "from prefill to decode worker; 5"},
+    {"--report-ms", "MS", "between load reports of an engine, 0: none; 1000"},
+    {"--no-kv-events", "", "the index knows only what it was predicted"},
+    {"--predicted-ttl-ms", "MS", "a choice is believed to fill the cache at once, for so long"},
+    {"--index-max-bytes", "N", "memory of the index; 1 GiB"},
+    {"--kill", "N[@S[:DOWN]]", "so many workers die, one a second from second S, and are back DOWN seconds later; 30, 60"},
+    {"--event-lag-ms", "MS", "from an engine's KV event to the index; 10"},
+    {"--event-loss", "SHARE", "of KV events that never arrive"},
+    {"--stale-load-ms", "MS", "loads are as old as that when a policy reads them"},
+    {"--no-cpu", "", "no CPU times in the reports: two runs give the same bytes"},
+    {"--quiet", "", "no lines of progress"}};
+
 // One row a command.
 constexpr Tool table[] = {
     {"tokenize", "Text on standard input to token ids.", tokenize},
     {"detokenize", "Token ids on standard input to text.", detokenize},
     {"template", "A conversation on standard input to the text that the model reads.", chat_template},
+    {"replay", "Routing policies side by side on simulated engines, under the load of a trace.", replay},
 };
 
 }  // namespace
