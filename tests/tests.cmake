@@ -68,3 +68,10 @@ if(TARGET weir_dispatch)
   add_executable(dynamo_probe ${CMAKE_SOURCE_DIR}/tests/interop/dynamo_probe.cc)
   target_link_libraries(dynamo_probe PRIVATE weir_dispatch weir_discovery)
 endif()
+
+# Our policies line by line, for tests/interop against SMG's and Dynamo's routers.
+if(TARGET weir_policy AND TARGET weir_kv)
+  add_executable(policy_lines ${CMAKE_SOURCE_DIR}/tests/interop/policy_lines.cc)
+  target_include_directories(policy_lines PRIVATE ${CMAKE_SOURCE_DIR})
+  target_link_libraries(policy_lines PRIVATE weir_policy weir_kv)
+endif()

@@ -8,11 +8,11 @@ namespace {
 //   text sent    characters of the routing text sent there before: the same
 // Of the holders of the longest match the least expected wait. A holder that is busy beyond both gates (requests above spill_rel x mean
 // and above mean + margin) is passed over; if that leaves none, the least expected wait of those under the gates. No match: of all.
-// The margin is two standard deviations of chance (2 x sqrt(mean)), at least 4, at most spill_abs. KV use that is too uneven or too high
-// suspends affinity for the whole fleet.
+// The margin is two standard deviations of chance, 2 x sqrt(mean) rounded up, at least 4, at most spill_abs. KV use that is too uneven or
+// too high suspends affinity for the whole fleet. Expected wait has its defaults here: options of least_load are for that policy alone.
 class CacheAware final : public Policy {
 public:
-    CacheAware(const PolicyConfig::CacheAware& c, const PolicyConfig::LeastLoad& wait) : c_(c), wait_(wait) {}
+    explicit CacheAware(const PolicyConfig::CacheAware& c) : c_(c) {}
     uint32_t needs() const override {
         return need::load | need::device | need::predicted | need::tokens | need::text | need::matched;
     }
@@ -70,7 +70,6 @@ private:
     template <class Over>
     Pick waiting_least(const Slate& slate, Random& random, Over&& over, const char* why, const Fleet& fleet, uint32_t best = 0) const {
         Least least = least_wait(wait_, slate, random, over);
-        if (!least.any()) return {0, Pick::wait, "all have as many waiting as they may", {}};
         return {least.index(), Pick::chosen, why, {float(best), float(least.cost()), float(fleet.mean), float(fleet.gate)}};
     }
 
@@ -89,7 +88,7 @@ private:
             high = std::max(high, load.usage);
         });
         fleet.mean = double(requests) / n;
-        double margin = std::min(double(c_.spill_abs), std::max(4.0, 2 * std::sqrt(fleet.mean)));
+        double margin = std::min(double(c_.spill_abs), std::max(4.0, std::ceil(2 * std::sqrt(fleet.mean))));
         fleet.gate = std::max(c_.spill_rel * fleet.mean, fleet.mean + margin);
         if (reports) fleet.pressed = (c_.usage_ceiling < 1 && high > c_.usage_ceiling) || (c_.usage_spread < 1 && high - low > c_.usage_spread);
         return fleet;
@@ -130,7 +129,7 @@ private:
 }  // namespace
 
 std::unique_ptr<Policy> make_cache_aware(const PolicyConfig& config) {
-    return std::make_unique<CacheAware>(config.cache_aware, config.least_load);
+    return std::make_unique<CacheAware>(config.cache_aware);
 }
 
 }  // namespace weir

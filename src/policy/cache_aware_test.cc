@@ -52,9 +52,9 @@ TEST_F(CacheAware, ReportedBlocksDecideBeforeTextAndWithoutThreshold) {
     EXPECT_EQ(pick(workers).index, 0u) << "30 % is no match, the text decides";
 }
 
-// The gate is the larger of spill_rel x mean and mean + min(spill_abs, max(4, 2 sqrt(mean))).
+// The gate is the larger of spill_rel x mean and mean + min(spill_abs, max(4, ceil(2 sqrt(mean)))).
 TEST_F(CacheAware, ABusyHolderIsPassedOver) {
-    EXPECT_EQ(pick(with_text({14, 7, 7, 7}, {900, 0, 0, 0})).index, 0u) << "mean 8.75, gate max(13.1, 14.67)";
+    EXPECT_EQ(pick(with_text({14, 7, 7, 7}, {900, 0, 0, 0})).index, 0u) << "mean 8.75, gate max(13.1, 14.75)";
     EXPECT_EQ(pick(with_text({16, 7, 7, 5}, {900, 0, 0, 0})).index, 3u) << "mean 8.75: 16 is beyond both";
     EXPECT_STREQ(pick(with_text({16, 7, 7, 5}, {900, 0, 0, 0})).why, "holders are busy");
     EXPECT_EQ(pick(with_text({16, 7, 7, 5}, {900, 900, 0, 0})).index, 1u) << "the other holder is not busy";
