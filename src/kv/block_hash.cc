@@ -102,6 +102,14 @@ void BlockHasher::feed(std::span<const uint32_t> tokens, BlockHashes& out, std::
     held_.assign(tokens.begin() + static_cast<ptrdiff_t>(at), tokens.end());
 }
 
+void hash_local(std::span<const uint32_t> tokens, HashRules rules, std::vector<uint64_t>& out, std::span<const MediaRange> media) {
+    BlockHasher hasher(rules);
+    if (tokens.size() < hasher.window_) return;
+    const size_t n = (tokens.size() - hasher.window_) / rules.block_tokens + 1, before = out.size();
+    out.resize(before + n);
+    for (size_t i = 0; i < n; ++i, ++hasher.blocks_) out[before + i] = hasher.local(tokens.data() + i * rules.block_tokens, media);
+}
+
 BlockHashes hash_blocks(std::span<const uint32_t> tokens, HashRules rules, std::span<const MediaRange> media) {
     BlockHashes out;
     BlockHasher(rules).feed(tokens, out, media);

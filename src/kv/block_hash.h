@@ -50,6 +50,7 @@ public:
     // Appends the hashes of the blocks that `tokens` completes. `media`: of the whole sequence, sorted by `from`; ranges that end
     // before the first unhashed token may be left out.
     void feed(std::span<const uint32_t> tokens, BlockHashes& out, std::span<const MediaRange> media = {});
+    friend void hash_local(std::span<const uint32_t>, HashRules, std::vector<uint64_t>&, std::span<const MediaRange>);
     void reset();
     uint64_t tokens() const { return tokens_; }             // fed so far
     uint32_t blocks() const { return blocks_; }             // hashed so far
@@ -65,7 +66,8 @@ private:
     uint32_t blocks_ = 0;
 };
 
-// All at once.
+// All at once; `local` alone is what routing goes by, and costs half as much.
+void hash_local(std::span<const uint32_t> tokens, HashRules rules, std::vector<uint64_t>& out, std::span<const MediaRange> media = {});   // appends
 BlockHashes hash_blocks(std::span<const uint32_t> tokens, HashRules rules, std::span<const MediaRange> media = {});
 
 }  // namespace weir::kv

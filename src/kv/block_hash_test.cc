@@ -99,6 +99,9 @@ TEST(BlockHash, GrowingInPiecesEqualsAllAtOnce) {
         for (uint32_t at = 0; random.below(2) && at < tokens.size(); at += 1 + static_cast<uint32_t>(random.below(60)))
             media.push_back({random.next(), at, at + 1 + static_cast<uint32_t>(random.below(20))});
         const BlockHashes want = hash_blocks(tokens, rules, media);
+        std::vector<uint64_t> local{5};
+        hash_local(tokens, rules, local, media);
+        ASSERT_EQ(std::vector<uint64_t>(local.begin() + 1, local.end()), want.local);
         BlockHasher hasher(rules);
         BlockHashes got;
         for (size_t at = 0; at < tokens.size();) {
