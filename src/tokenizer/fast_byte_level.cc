@@ -16,13 +16,42 @@ namespace {
 
 static_assert(PieceCache::memory_bytes() <= fast_cache_bytes);
 constexpr size_t batch = 32;                     // pre-tokens whose look-ups are under way together
-constexpr size_t match_max = 63;                 // bytes of a piece that is encoded by matching; its places fit one word
+constexpr size_t match_short_max = 63;           // bytes of a piece whose places fit one word
 
 struct Scratch final : FastScratch {
     ScanScratch scan;
     PieceCache cache;
     BpeScratch bpe;
     std::vector<uint32_t> ids;
+    std::vector<uint64_t> dead;                  // of a long piece
+    std::vector<uint8_t> lens;
+    // Verdicts on neighbours met lately: the two ids, then the verdict. 0 is none.
+    std::array<uint64_t, 4096> pairs{};
+    bool apart(const TokenTrees& trees, const Bpe& bpe, uint32_t a, uint32_t b) {
+        const uint64_t key = (uint64_t(a) << 32 | b) * 2 + 1;
+        uint64_t& known = pairs[key * 0x9E3779B97F4A7C15u >> 52];
+        if (known >> 1 != key) known = key << 1 | uint64_t(trees.neighbours(bpe, a, b));
+        return known & 1;
+    }
+};
+
+// Places of a short piece, and of any.
+class FewPlaces {
+public:
+    bool operator[](size_t at) const { return bits_ >> at & 1; }
+    void set(size_t at) { bits_ |= uint64_t(1) << at; }
+
+private:
+    uint64_t bits_ = 0;
+};
+class ManyPlaces {
+public:
+    ManyPlaces(std::vector<uint64_t>& bits, size_t count) : bits_(bits) { bits_.assign(count / 64 + 1, 0); }
+    bool operator[](size_t at) const { return bits_[at >> 6] >> (at & 63) & 1; }
+    void set(size_t at) { bits_[at >> 6] |= uint64_t(1) << (at & 63); }
+
+private:
+    std::vector<uint64_t>& bits_;
 };
 
 class TableEncoder final : public FastEncoder {
@@ -49,12 +78,9 @@ public:
         }
         return from;
     }
-    // Before a space that follows an ASCII letter: every rule starts a pre-token there, whatever follows, and none looks back.
     size_t safe_cut(std::string_view text, size_t limit) const override {
-        if (by_chars_) return 0;    // what follows would get a space of its own
         for (size_t at = std::min(limit, text.size() - std::min<size_t>(text.size(), 1)); at > 0; at--) {
-            const auto before = static_cast<uint8_t>(text[at - 1] | 32);
-            if (text[at] == ' ' && before >= 'a' && before <= 'z') return at;
+            if (by_chars_ ? cuts_words(text, at) : cuts_space(text, at) || cuts_run(text, at)) return at;
         }
         return 0;
     }
@@ -64,6 +90,17 @@ public:
     }
 
 private:
+    // Before a space that follows an ASCII letter: every rule starts a pre-token there, whatever follows, and none looks back.
+    static bool cuts_space(std::string_view text, size_t at) {
+        const auto before = static_cast<uint8_t>(text[at - 1] | 32);
+        return text[at] == ' ' && before >= 'a' && before <= 'z';
+    }
+    // Where a piece starts at a space; what follows must not get another one.
+    bool cuts_words(std::string_view text, size_t at) const {
+        return rule_.prepend != SpaceRule::always && text[at] == ' ' && text[at - 1] != ' ' && !rule_.joins[static_cast<uint8_t>(text[at - 1])];
+    }
+    bool cuts_run(std::string_view text, size_t at) const;
+    void note_alone(const std::string& bytes);
     bool fill_words(const TokenizerSpec&, const Vocab&, const std::vector<std::string>& raw, const std::vector<uint32_t>& symbols);
     bool fill_bytes(const Vocab&, std::vector<std::string>& raw, std::vector<uint32_t>& symbols);
     bool fill_chars(const TokenizerSpec&, const Vocab&, std::vector<std::string>& raw, std::vector<uint32_t>& symbols);
@@ -76,8 +113,8 @@ private:
     uint32_t* encode_long(std::string_view piece, size_t readable, uint32_t flag, uint32_t part, Scratch&, uint32_t* out) const;
     uint32_t* encode_merged(std::string_view piece, size_t readable, const ShortKey&, uint64_t hash, uint32_t part, Scratch&, uint32_t* out) const;
     static void keep(std::string_view piece, const ShortKey&, uint64_t hash, uint32_t part, const uint32_t* ids, size_t count, Scratch&);
-    std::pair<uint32_t, uint32_t> match(const char* p, size_t len, size_t readable) const;
-    uint32_t* match_all(const char* p, size_t len, size_t readable, uint32_t* out) const;
+    std::pair<uint32_t, uint32_t> match(const char* p, size_t len, size_t readable, uint64_t& work) const;
+    uint32_t* match_all(std::string_view piece, size_t readable, auto dead, uint8_t* lens, Scratch&, uint32_t* out) const;
     uint32_t* merge(const char* p, size_t len, size_t readable, Scratch&, uint32_t* out) const;
 
     std::unique_ptr<Scanner> scanner_;
@@ -87,6 +124,7 @@ private:
     std::vector<uint8_t> longest_;               // by its first two bytes, how long a token can be
     CutFilter cuts_;
     std::array<uint32_t, 256> byte_ids_{};       // none: no token for it
+    std::vector<bool> alone_from_, alone_to_;    // by the lower half of a character: whether tokens that merging does not make begin, end with it
     bool by_chars_ = false;                      // SentencePiece's way: symbols are characters, U+2581 is a space, pieces start at spaces
     SpaceRule rule_;
     uint32_t space_id_ = Vocab::none;
@@ -168,12 +206,44 @@ bool TableEncoder::fill_words(const TokenizerSpec& spec, const Vocab& vocab, con
     for (uint32_t id = 0; id < vocab.size(); id++) {
         const std::string& bytes = raw[id];
         if (bytes.empty() || (!trees_.reached(id) && !bpe_.ignores_merges())) continue;
+        if (!trees_.reached(id)) note_alone(bytes);
         words_.put(bytes, id, WordTable::alone | (trees_.reached(id) ? WordTable::inner : 0));
         if (bytes.size() < 2 || !trees_.reached(id)) continue;
         uint8_t& longest = longest_[static_cast<size_t>(static_cast<uint8_t>(bytes[0])) << 8 | static_cast<uint8_t>(bytes[1])];
         longest = std::max(longest, static_cast<uint8_t>(std::min<size_t>(bytes.size(), 255)));
     }
     return true;
+}
+
+void TableEncoder::note_alone(const std::string& bytes) {
+    if (bytes.size() < 3) return;
+    alone_from_.resize(1 << 16), alone_to_.resize(1 << 16);
+    const char *front = bytes.data(), *back = bytes.data() + bytes.size() - 3;
+    if (static_cast<uint8_t>(*front) >> 4 == 0xE) alone_from_[unicode::next_point(front) & 0xFFFF] = true;
+    if (static_cast<uint8_t>(*back) >> 4 == 0xE) alone_to_[unicode::next_point(back) & 0xFFFF] = true;
+}
+
+// Within a run of letters of one script without case, where no token crosses: every rule takes such a run whole, unless a word goes on
+// with other letters behind it, which the text must show not to be so.
+bool TableEncoder::cuts_run(std::string_view text, size_t at) const {
+    enum Script { none, han, kana, hangul };
+    const auto script = [](char32_t c) {
+        if (c >= 0x4E00 && c <= 0x9FA5) return han;
+        if ((c >= 0x3041 && c <= 0x3096) || (c >= 0x30A1 && c <= 0x30FA)) return kana;
+        return c >= 0xAC00 && c <= 0xD7A3 ? hangul : none;
+    };
+    if (at < 3 || at + 3 > text.size() || static_cast<uint8_t>(text[at]) < 0xE0 || static_cast<uint8_t>(text[at - 3]) < 0xE0) return false;
+    const char *before = text.data() + at - 3, *p = text.data() + at, *const end = text.data() + text.size();
+    const char32_t left = unicode::next_point(before), right = unicode::next_point(p);
+    if (before != text.data() + at || script(left) == none || script(left) != script(right) || !cuts_.safe(left, right, text[at - 1], text[at])) return false;
+    if (!alone_to_.empty() && (alone_to_[left] || alone_from_[right])) return false;    // a half could be such a token
+    while (p < end) {
+        const char32_t c = unicode::next_point(p);
+        if (script(c) != none) continue;
+        if (c < 0x80) return !((c | 32) >= 'a' && (c | 32) <= 'z');
+        return (c >= 0x3001 && c <= 0x3003) || (c >= 0x3008 && c <= 0x3011) || c == 0xFF0C || c == 0xFF01 || c == 0xFF1A || c == 0xFF1B || c == 0xFF1F;
+    }
+    return false;
 }
 
 // The first piece of a text, with the space that the normalizer puts before it.
@@ -344,8 +414,10 @@ uint32_t* TableEncoder::encode_merged(std::string_view piece, size_t readable, c
 }
 
 // The longest reached token that `p` starts with, of at most `len` bytes.
-std::pair<uint32_t, uint32_t> TableEncoder::match(const char* p, size_t len, size_t readable) const {
+std::pair<uint32_t, uint32_t> TableEncoder::match(const char* p, size_t len, size_t readable, uint64_t& work) const {
     if (len > 1) len = std::min<size_t>(len, longest_[static_cast<size_t>(static_cast<uint8_t>(p[0])) << 8 | static_cast<uint8_t>(p[1])]);
+    work += len;
+    if (len > ShortKey::bytes_max && !words_.maybe_long(ShortKey::of(p, ShortKey::bytes_max, readable))) len = ShortKey::bytes_max;
     for (; len > ShortKey::bytes_max; len--) {
         const uint32_t found = words_.find_long({p, len}, token_hash({p, len}));
         if (found & WordTable::inner) return {found & WordTable::id_mask, static_cast<uint32_t>(len)};
@@ -363,15 +435,15 @@ std::pair<uint32_t, uint32_t> TableEncoder::match(const char* p, size_t len, siz
 // Exact BPE without merging: the longest token, then the longest that may stand beside it, and so on; where none may, back to the token
 // before and a shorter one there. The beginnings of an encoding are themselves encodings, so a place once found dead stays so.
 // Null when the tokens known as reached do not suffice.
-uint32_t* TableEncoder::match_all(const char* p, size_t len, size_t readable, uint32_t* out) const {
-    uint64_t dead = 0;
-    uint8_t lens[match_max];
+uint32_t* TableEncoder::match_all(std::string_view piece, size_t readable, auto dead, uint8_t* lens, Scratch& s, uint32_t* out) const {
+    const char* const p = piece.data();
+    const size_t len = piece.size();
     uint32_t* const from = out;
     size_t at = 0, most = len;
     while (at < len) {
-        const auto [id, taken] = match(p + at, most, readable - at);
+        const auto [id, taken] = match(p + at, most, readable - at, s.work);
         if (id == Vocab::none) return nullptr;    // bytes of a character that is no token, or a shorter try ended within one
-        if (!(dead >> (at + taken) & 1) && (out == from || trees_.neighbours(bpe_, out[-1], id))) {
+        if (!dead[at + taken] && (out == from || s.apart(trees_, bpe_, out[-1], id))) {
             lens[out - from] = static_cast<uint8_t>(taken);
             *out++ = id;
             at += taken;
@@ -381,7 +453,7 @@ uint32_t* TableEncoder::match_all(const char* p, size_t len, size_t readable, ui
         most = taken - 1;
         while (most == 0) {
             if (out == from) return nullptr;
-            dead |= uint64_t(1) << at;
+            dead.set(at);
             most = lens[--out - from];
             at -= most;
             most--;
@@ -391,10 +463,15 @@ uint32_t* TableEncoder::match_all(const char* p, size_t len, size_t readable, ui
 }
 
 uint32_t* TableEncoder::merge(const char* p, size_t len, size_t readable, Scratch& s, uint32_t* out) const {
-    if (len <= match_max) {
-        if (uint32_t* end = match_all(p, len, readable, out)) return end;
+    if (len <= match_short_max) {
+        uint8_t lens[match_short_max];
+        if (uint32_t* end = match_all({p, len}, readable, FewPlaces(), lens, s, out)) return end;
+    } else {
+        s.lens.resize(std::max(s.lens.size(), len));
+        if (uint32_t* end = match_all({p, len}, readable, ManyPlaces(s.dead, len), s.lens.data(), s, out)) return end;
     }
     symbols_of(p, len, s.bpe);
+    s.work += s.bpe.ids.size() * 8;              // a heap's worth
     bpe_.merge(s.bpe);
     return std::copy(s.bpe.ids.begin(), s.bpe.ids.end(), out);
 }

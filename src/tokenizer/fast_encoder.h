@@ -18,6 +18,7 @@ namespace weir::tok {
 class FastScratch {
 public:
     virtual ~FastScratch() = default;
+    uint64_t work = 0;                           // tokens tried where pieces were matched or merged, ever: what tests bound
 };
 
 inline constexpr size_t fast_cache_bytes = 5 << 20;    // pre-token cache of one (thread, tokenizer); fast_tables.h says how it is spent

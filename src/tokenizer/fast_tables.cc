@@ -23,6 +23,10 @@ void WordTable::put(std::string_view bytes, uint32_t id, uint32_t flags) {
         long_ends_.push_back(static_cast<uint32_t>(long_bytes_.size()));
         long_values_.push_back(id | flags);
         longs_.put(bytes, at, [this](uint32_t v) { return long_text(v); });
+        if (flags & inner) {
+            const uint64_t begun = ShortKey::of(bytes.data(), ShortKey::bytes_max, bytes.size()).with(beginning).hash();
+            filter_[begun >> filter_shift_ >> 6] |= uint64_t(1) << (begun >> filter_shift_ & 63);
+        }
         return;
     }
     const ShortKey key = ShortKey::of(bytes.data(), bytes.size(), bytes.size());

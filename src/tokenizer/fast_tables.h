@@ -65,6 +65,11 @@ public:
         if (!(filter_[hash >> filter_shift_ >> 6] >> (hash >> filter_shift_ & 63) & 1)) return 0;
         return find(key, hash);
     }
+    // Whether any longer token that may be a part may begin with the 12 bytes of this key.
+    bool maybe_long(const ShortKey& key) const {
+        const uint64_t hash = key.with(beginning).hash();
+        return filter_[hash >> filter_shift_ >> 6] >> (hash >> filter_shift_ & 63) & 1;
+    }
     uint32_t find_long(std::string_view bytes, uint64_t hash) const {    // its token_hash
         const uint32_t at = longs_.find_hashed(bytes, hash, [this](uint32_t v) { return long_text(v); });
         return at == TokenIndex::none ? 0 : long_values_[at];
@@ -79,8 +84,9 @@ private:
         uint32_t high = 0, value = 0;    // id, flags, and the length in the upper 4 bits
     };
     std::string_view long_text(uint32_t v) const { return std::string_view(long_bytes_).substr(long_ends_[v], long_ends_[v + 1] - long_ends_[v]); }
+    static constexpr uint32_t beginning = 2u << 28;    // makes a tag of 14
     HugeArray<Slot> slots_;
-    HugeArray<uint64_t> filter_;         // of the short tokens that may be parts
+    HugeArray<uint64_t> filter_;         // of the short tokens that may be parts, and the beginnings of longer ones
     int shift_ = 60, filter_shift_ = 57;
     TokenIndex longs_;
     std::string long_bytes_;

@@ -132,26 +132,58 @@ TEST(Fast, SentencePieceEqualsPlainBpe) {
             std::vector<uint32_t> got;
             for (size_t at = 0; at < text.size();) at = m.fast->encode_some(text, at, 1 + random() % 64, true, *scratch, got);
             ASSERT_EQ(got, plain(m, normal)) << "seed " << seed << ": " << text;
+            EXPECT_EQ(m.fast->safe_cut(text, text.size()), 0u);    // the second half would get a space
         }
     }
 }
 
-TEST(Fast, LongPiecesTakeTheHeap) {
-    std::mt19937_64 random(7);
-    Made m;
+// Byte level, with merges among few letters.
+void make_letters(Made& m, uint64_t seed, size_t merges) {
+    std::mt19937_64 random(seed);
     m.spec.pre_tokenizer.emplace();
     m.spec.pre_tokenizer->kind = PreTokenizerSpec::Kind::byte_level;
     m.spec.pre_tokenizer->add_prefix_space = false;
     for (int b = 0; b < 256; b++) m.spec.model.vocab.push_back(byte_level_chars(std::string(1, static_cast<char>(b))));
-    fill_model(m.spec.model, random, 30, {"a", "b"});
+    fill_model(m.spec.model, random, merges, {"a", "b"});
     finish(m);
-    const auto scratch = m.fast->scratch();
-    std::vector<uint32_t> ids;
-    const std::string text(1 << 20, 'a');
-    m.fast->encode(text, true, *scratch, ids);    // quadratic work would not come back from this
-    size_t bytes = 0;
-    for (const uint32_t id : ids) bytes += m.vocab.text(id).size();
-    EXPECT_EQ(bytes, text.size());
+}
+
+TEST(Fast, LongPiecesEqualPlainBpe) {
+    for (uint64_t seed = 0; seed < 30; seed++) {
+        Made m;
+        make_letters(m, seed, 5 + seed * 4);
+        if (HasFatalFailure()) return;
+        std::mt19937_64 random(seed);
+        const auto scratch = m.fast->scratch();
+        for (int i = 0; i < 6; i++) {
+            std::string text = random_text(random, 64 + random() % 3000, {"a", "b", "a"});
+            if (i % 3 == 0) text = std::string(64 + random() % 3000, 'a');
+            if (i % 3 == 1) text += text + text;
+            std::vector<uint32_t> got;
+            m.fast->encode(text, true, *scratch, got);
+            ASSERT_EQ(got, plain(m, text)) << "seed " << seed << ": " << text.size() << " bytes, " << text.substr(0, 80);
+        }
+    }
+}
+
+TEST(Fast, WorkOnOneLongPieceIsLinear) {
+    for (uint64_t seed = 0; seed < 12; seed++) {
+        Made m;
+        make_letters(m, seed, 10 + seed * 20);
+        if (HasFatalFailure()) return;
+        for (const char* unit : {"a", "b", "ab", "aab", "abb", "aaabab"}) {
+            std::string text;
+            while (text.size() < 1 << 16) text += unit;
+            const auto scratch = m.fast->scratch();
+            std::vector<uint32_t> ids;
+            m.fast->encode(text, true, *scratch, ids);
+            EXPECT_LE(scratch->work, 80 * text.size()) << unit;    // 40 is the longest token here
+            EXPECT_GE(scratch->work, ids.size());
+            size_t bytes = 0;
+            for (const uint32_t id : ids) bytes += m.vocab.text(id).size();
+            EXPECT_EQ(bytes, text.size());
+        }
+    }
 }
 
 }  // namespace

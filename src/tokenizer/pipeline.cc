@@ -123,7 +123,7 @@ size_t Pipeline::safe_cut(std::string_view text, size_t limit) const {
     const size_t before = outer_ ? outer_->safe_cut(text, limit, around) : 0;
     if (!fast_ || inner_ || around.id != AddedPart::text || around.begin >= limit) return before;
     const std::string_view view = text.substr(around.begin, around.end - around.begin);
-    if (normalizer_ && !(fast_->wants_normalized() && normalizer_->leaves(view))) return before;
+    if (normalizer_ && fast_->wants_normalized() && !normalizer_->leaves(view)) return before;
     const size_t inside = fast_->safe_cut(view, limit - around.begin);
     return inside == 0 ? before : around.begin + inside;
 }
