@@ -236,7 +236,7 @@ def plan_regex(totals, regex):
 
 
 def plan_interop(totals):
-    if not build(totals, "release", ["weir", "policy_lines"]):
+    if not build(totals, "release", ["weir", "dynamo_probe", "policy_lines"]):
         return
     if not (BUILD / "release/weir").exists():
         totals.add(skipped=1)

@@ -67,7 +67,8 @@ Result<void> files(const Fields& f, ModelCard& card) {
     TRY(std::string own, slot(f, "chat_template_file", card.chat_template));
     TRY(std::string generation, slot(f, "gen_config", card.generation));
     card.tokenizer_is_tiktoken = tokenizer == "tik_token_model";
-    if (JsonMembers m(f.object("chat_template_file") ? f.object("chat_template_file").raw() : Str("{}")); m.next()) card.template_is_custom = Fields(m.value).flag("is_custom");
+    const Fields own_template = f.object("chat_template_file");
+    if (JsonMembers m(own_template ? own_template.raw() : Str("{}")); m.next()) card.template_is_custom = Fields(m.value).flag("is_custom");
     Result<void> ok;
     f.each("extra_files", [&](Str v) {
         auto file = file_of(Fields(v));

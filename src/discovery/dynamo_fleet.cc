@@ -23,7 +23,8 @@ std::string DynamoFleet::instance_key(const ModelCard& c) {
 
 std::string DynamoFleet::set_key(const FoundWorker& w) {
     const ModelCard& c = *w.card;
-    return w.model + "/" + c.endpoint.ns + "/" + c.endpoint.component + "/" + c.endpoint.name + "/" + std::to_string(c.types) + "/" + name(c.worker_type) + "/" + c.suffix;
+    const DynamoEndpoint& e = c.endpoint;
+    return w.model + "/" + e.ns + "/" + e.component + "/" + e.name + "/" + std::to_string(c.types) + "/" + name(c.worker_type) + "/" + c.suffix;
 }
 
 void DynamoFleet::refuse(const std::string& key, const std::string& why) {

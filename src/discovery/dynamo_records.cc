@@ -42,8 +42,10 @@ void write_scope(JsonWriter& w, const EventScope& s) {
     w.object();
     if (s.kind == EventScope::ns) w.member("kind", "namespace").member("name", s.of.ns);
     else if (s.kind == EventScope::component) w.member("kind", "component").member("namespace", s.of.ns).member("component", s.of.component);
-    else
-        w.member("kind", "endpoint").key("endpoint").object().member("namespace", s.of.ns).member("component", s.of.component).member("name", s.of.name).end_object();
+    else {
+        w.member("kind", "endpoint").key("endpoint").object().member("namespace", s.of.ns).member("component", s.of.component);
+        w.member("name", s.of.name).end_object();
+    }
     w.end_object();
 }
 

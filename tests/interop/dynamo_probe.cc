@@ -7,6 +7,7 @@
 //     wrong-endpoint | no-tokens    requests that cannot succeed
 //     leave                         leaves a stream after its first tokens, then asks again
 //     files                         the card's files against their checksums
+//     events COUNT PROMPT           hears the KV events of COUNT requests; then asks the worker for all it holds
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -14,10 +15,13 @@
 #include <iostream>
 #include <map>
 #include <random>
+#include <set>
 
 #include "discovery/dynamo_fleet.h"
 #include "dispatch/dynamo_stream.h"
+#include "engine/dynamo_events.h"
 #include "net/core.h"
+#include "planes/event_subscriber.h"
 #include "wire/blake3.h"
 #include "wire/json_write.h"
 
@@ -31,6 +35,8 @@ struct Probe final : FoundSink {
     std::map<std::string, FoundWorker> found;
     bool ready = false;
     size_t kv_channels = 0, kv_sources = 0;
+    EventChannel kv_channel;
+    EventSource kv_source;
     Signal changed;
 
     void put(const FoundWorker& w) override {
@@ -45,8 +51,12 @@ struct Probe final : FoundSink {
         if (name == model_name) ready = is;
         changed.notify();
     }
-    void channel(const EventChannel& c, bool there) override { kv_channels += c.topic == "kv-events" && there; }
-    void source(const EventSource& s, bool there) override { kv_sources += s.topic == "kv-events" && there && s.recovery; }
+    void channel(const EventChannel& c, bool there) override {
+        if (c.topic == "kv-events" && there) kv_channels++, kv_channel = c, changed.notify();
+    }
+    void source(const EventSource& s, bool there) override {
+        if (s.topic == "kv-events" && there && s.recovery) kv_sources++, kv_source = s, changed.notify();
+    }
     void synced() override {}
     size_t number(size_t i, size_t otherwise) const { return i < arguments.size() ? std::stoul(arguments[i]) : otherwise; }
 };
@@ -70,19 +80,25 @@ struct Client {
     size_t asked = 0;
 };
 
-Task<void> ask(Client& client, const FoundWorker& worker, size_t prompt, size_t max, PayloadCodec codec, bool with_tokens, bool first_batch_only, Asked& out) {
+struct Question {
+    size_t prompt = 40, max = 8;
+    PayloadCodec codec = PayloadCodec::msgpack;
+    bool with_tokens = true, first_batch_only = false;
+};
+
+Task<void> ask(Client& client, const FoundWorker& worker, Question q, Asked& out) {
     Call call;
     call.sampling.ignore_eos = true;
-    std::vector<uint32_t> ids(prompt);
-    for (size_t i = 0; i < prompt; i++) ids[i] = static_cast<uint32_t>((i * 7 + client.asked) % 250);
+    std::vector<uint32_t> ids(q.prompt);
+    for (size_t i = 0; i < q.prompt; i++) ids[i] = static_cast<uint32_t>((i * 7 + client.asked) % 250);
     client.asked++;
     engine::DynamoAsk what;
     what.model = worker.model;
     what.tokens = ids;
-    what.max_tokens = static_cast<uint32_t>(max);
+    what.max_tokens = static_cast<uint32_t>(q.max);
     std::string body;
-    auto written = engine::write_dynamo_request(call, what, codec, body);
-    if (!with_tokens) body = codec == PayloadCodec::json ? "{}" : "\x80";
+    auto written = engine::write_dynamo_request(call, what, q.codec, body);
+    if (!q.with_tokens) body = q.codec == PayloadCodec::json ? "{}" : "\x80";
     auto address = read_plane_address(worker.instance.address);
     if (!written || !address) {
         out.error = "cannot ask";
@@ -93,7 +109,7 @@ Task<void> ask(Client& client, const FoundWorker& worker, size_t prompt, size_t 
     PlaneRequest request;
     request.id = id;
     request.body = body;
-    dispatch::DynamoWorker to{*address, codec, worker.instance.id};
+    dispatch::DynamoWorker to{*address, q.codec, worker.instance.id};
     dispatch::DynamoPlanes planes{client.plane, client.home};
     auto stream = co_await dispatch::send_dynamo(planes, to, request, client.times);
     if (!stream) {
@@ -117,15 +133,17 @@ Task<void> ask(Client& client, const FoundWorker& worker, size_t prompt, size_t 
             if (e.kind == Event::usage) out.usage = *e.as<Usage>();
             if (e.kind == Event::failure) out.error = name(e.code()), out.reason = e.as<FailureBody>()->detail;
         }
-        if (first_batch_only && !out.ids.empty()) co_return;
+        if (q.first_batch_only && !out.ids.empty()) co_return;
     }
     out.ended = true;
 }
 
 void show(const Asked& a) {
     std::string line;
-    JsonWriter(line).object().member("tokens", a.ids.size()).member("finish", a.finish).member("prompt", a.usage.prompt).member("completion", a.usage.completion)
-        .member("cached", a.usage.cached).member("batches", a.batches).member("ended", a.ended).member("error", a.error).member("reason", a.reason).end_object();
+    JsonWriter w(line);
+    w.object().member("tokens", a.ids.size()).member("finish", a.finish).member("prompt", a.usage.prompt).member("completion", a.usage.completion);
+    w.member("cached", a.usage.cached).member("batches", a.batches).member("ended", a.ended).member("error", a.error).member("reason", a.reason);
+    w.end_object();
     print(line);
 }
 
@@ -142,12 +160,92 @@ void files(const FoundWorker& worker) {
     }
 }
 
+// What one worker holds, as its events say.
+struct Holding final : EventListener, engine::KvEventSink {
+    std::map<uint64_t, uint64_t> blocks;   // the worker's name: local hash
+    std::set<uint64_t> wrong_parents;
+    size_t events = 0, messages = 0, bad = 0, gaps = 0;
+    uint64_t last_id = 0, last_sequence = 0;
+    bool up = false;
+    void connected() override { up = true; }
+    void lost() override { up = false; }
+    void message(const std::vector<std::string>& frames) override {
+        auto envelope = frames.size() == 4 ? engine::read_event_frame(frames[3]) : Failure(Code::engine_garbage, "frames");
+        auto inside = envelope ? engine::read_envelope(*envelope) : Failure(Code::engine_garbage, "envelope");
+        if (!inside || !engine::read_kv_events(inside->payload, *this)) return void(bad++);
+        gaps += messages > 0 && inside->sequence != last_sequence + 1;
+        last_sequence = inside->sequence;
+        messages++;
+    }
+    void event(const engine::KvEvent& e) override {
+        events++;
+        gaps += last_id != 0 && e.event_id != last_id + 1;
+        last_id = e.event_id;
+        if (e.has_parent && !blocks.contains(e.parent)) wrong_parents.insert(e.parent);
+        for (auto& b : e.blocks) blocks[b.name] = b.local;
+        for (uint64_t name : e.names) blocks.erase(name);
+        if (e.kind == engine::KvEvent::cleared) blocks.clear();
+    }
+};
+
+// All that the worker holds, asked over the request plane.
+Task<std::string> recover(Client& client, const EventSource& source, Holding& into) {
+    engine::RecoveryQuestion question{source.worker_id, source.dp_rank, {}, {}};
+    std::string body;
+    engine::append_recovery_question(body, question);
+    auto address = read_plane_address(source.recovery->address);
+    if (!address) co_return std::string("no address");
+    PlaneRequest request;
+    request.id = "recovery-1";
+    request.body = body;
+    request.instance_id = source.recovery->id;
+    auto stream = co_await call_worker(client.plane, client.home, *address, request, client.times);
+    if (!stream) co_return std::string(name(stream.error()->code));
+    std::string said = "nothing";
+    for (;;) {
+        auto more = co_await (*stream)->read();
+        if (!more || !*more) co_return said;
+        for (Str frame; (*stream)->take(frame);) {
+            auto answer = engine::read_recovery_answer(frame, into);
+            if (answer && answer->kind != engine::RecoveryAnswer::end) said = answer->kind == engine::RecoveryAnswer::dump ? "dump" : answer->kind == engine::RecoveryAnswer::events ? "events" : answer->why;
+        }
+    }
+}
+
+Task<void> events(Client& client, Probe& probe) {
+    while (!probe.kv_channels || !probe.kv_sources) co_await probe.changed.wait();
+    Holding live, dumped;
+    Nursery tasks;
+    tasks.spawn(subscribe_events(client.resolver, probe.kv_channel.endpoint, probe.kv_channel.topic, live));
+    while (!live.up) co_await sleep_ms(5);
+    const std::string before = co_await recover(client, probe.kv_source, live);   // what was published before we came
+    live.last_id = 0;
+    const FoundWorker worker = probe.found.begin()->second;
+    for (size_t i = 0; i < probe.number(0, 5); i++) {
+        Asked answer;
+        Question q{probe.number(1, 40), 20, worker.instance.codec};
+        co_await ask(client, worker, q, answer);
+    }
+    for (size_t quiet = 0, seen = 0; quiet < 40; quiet++, seen = live.messages) {
+        if (seen != live.messages) quiet = 0;
+        co_await sleep_ms(10);
+    }
+    const std::string after = co_await recover(client, probe.kv_source, dumped);
+    std::string line;
+    JsonWriter w(line);
+    w.object().member("messages", live.messages).member("events", live.events).member("bad", live.bad).member("gaps", live.gaps);
+    w.member("blocks", live.blocks.size()).member("dumped", dumped.blocks.size()).member("equal", live.blocks == dumped.blocks);
+    w.member("orphans", live.wrong_parents.size() + dumped.wrong_parents.size()).member("before", before).member("after", after).end_object();
+    print(line);
+}
+
 Task<void> script(Client& client, Probe& probe) {
-    const size_t wanted = probe.command == "workers" ? probe.number(0, 1) : probe.command == "gone" ? 0 : 1;
-    while (probe.command == "gone" ? !probe.found.empty() || probe.ready : probe.found.size() < wanted || !probe.ready) co_await probe.changed.wait();
+    const size_t wanted = probe.command == "workers" ? probe.number(0, 1) : 1;
+    const bool none = probe.command == "gone";
+    while (none ? !probe.found.empty() || probe.ready : probe.found.size() < wanted || !probe.ready) co_await probe.changed.wait();
     std::vector<FoundWorker> workers;
     for (auto& [key, w] : probe.found) workers.push_back(w);
-    if (probe.command == "workers" || probe.command == "gone") {
+    if (none || probe.command == "workers") {
         co_await sleep_ms(200);   // the event records come last
         std::string line;
         JsonWriter(line).object().member("workers", workers.size()).member("ready", probe.ready).member("kv_channels", probe.kv_channels)
@@ -156,27 +254,35 @@ Task<void> script(Client& client, Probe& probe) {
         co_return;
     }
     const bool leave = probe.command == "leave";
-    const size_t count = probe.command == "ask" ? probe.number(0, 1) : 1, prompt = probe.number(1, 40), max = leave ? 50'000 : probe.number(2, 8);
+    const size_t count = probe.command == "ask" ? probe.number(0, 1) : 1, prompt = probe.number(1, 40);
+    const size_t max = leave ? 50'000 : probe.number(2, 8);
     if (probe.command == "files") co_return files(workers[0]);
+    if (probe.command == "events") {
+        co_await events(client, probe);
+        co_return;
+    }
     if (probe.command == "wrong-endpoint") workers[0].instance.address += "-not";
     client.times.prologue_ms = probe.command == "no-tokens" ? 1'000 : 30'000;
     std::vector<Asked> answers(count);
     Nursery nursery;
     for (size_t i = 0; i < count; i++) {
         const FoundWorker& worker = workers[i % workers.size()];
-        const PayloadCodec codec = probe.arguments.size() > 3 ? (probe.arguments[3] == "json" ? PayloadCodec::json : PayloadCodec::msgpack) : worker.instance.codec;
-        nursery.spawn(ask(client, worker, prompt, max, codec, probe.command != "no-tokens", leave, answers[i]));
+        Question q{prompt, max, worker.instance.codec, probe.command != "no-tokens", leave};
+        if (probe.arguments.size() > 3) q.codec = probe.arguments[3] == "json" ? PayloadCodec::json : PayloadCodec::msgpack;
+        nursery.spawn(ask(client, worker, q, answers[i]));
     }
     while (nursery.size()) co_await sleep_ms(5);
     for (auto& a : answers) show(a);
     if (leave) {
         Asked again;
-        co_await ask(client, workers[0], 20, 5, workers[0].instance.codec, true, false, again);
+        Question q{20, 5, workers[0].instance.codec};
+        co_await ask(client, workers[0], q, again);
         show(again);
     }
     std::string line;
-    JsonWriter(line).object().member("connections", client.plane.connections()).member("waiting", client.plane.waiting()).member("expected", client.home.expected())
-        .member("called", client.home.counts.called).end_object();
+    JsonWriter w(line);
+    w.object().member("connections", client.plane.connections()).member("waiting", client.plane.waiting()).member("expected", client.home.expected());
+    w.member("called", client.home.counts.called).end_object();
     print(line);
 }
 

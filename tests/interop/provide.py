@@ -9,6 +9,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 PLACE = ROOT / "build/interop"
 SMG = "smg==1.13.0"
+DYNAMO = "ai-dynamo==1.6.1 ai-dynamo-runtime==1.6.1"
 
 
 class Unavailable(Exception):
@@ -91,6 +92,20 @@ def smg():
     """SMG's launcher, the peer whose answers ours are laid beside."""
     venv("smg", SMG)
     return PLACE / "smg/bin/smg"
+
+
+def dynamo():
+    """The python that runs Dynamo's own mocker and frontend."""
+    folder, needs = PLACE / "dynamo", HERE / "dynamo.txt"
+    source = DYNAMO + "\n" + needs.read_text()
+    if not fresh(folder, source):
+        shutil.rmtree(folder, ignore_errors=True)
+        pip = [folder / "bin/pip", "install", "-q", "--disable-pip-version-check", "--retries", "5"]
+        quiet([sys.executable, "-m", "venv", folder], "making dynamo")
+        quiet([*pip, "--no-deps", *DYNAMO.split()], f"pip install {DYNAMO}")
+        quiet([*pip, "-r", needs], "pip install what Dynamo needs", 900)
+        made(folder, source)
+    return folder / "bin/python"
 
 
 def tool(name, package):
