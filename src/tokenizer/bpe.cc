@@ -45,6 +45,8 @@ void Bpe::fill_from_list(const ModelSpec& spec) {
     order_ = spec.merge_ranks;
     std::string text;
     for (uint32_t rank = 0; rank < spec.merges.size(); rank++) {
+        constexpr uint32_t ahead = 16;
+        if (rank + ahead < spec.merges.size()) pairs_.prefetch(spec.merges[rank + ahead].first, spec.merges[rank + ahead].second);
         const auto [left, right] = spec.merges[rank];
         if (spec.merged.empty()) {
             text = vocab_.text(left);

@@ -31,6 +31,11 @@ public:
         while (slots_[at] != empty && slots_[at] >> 24 != key) at = (at + 1) & (slots_.size() - 1);
         slots_[at] = key << 24 | rank;
     }
+    void prefetch(uint32_t left, uint32_t right) const {
+        const uint64_t hash = hash_of(key_of(left, right));
+        __builtin_prefetch(&slots_[hash >> shift_]);
+        __builtin_prefetch(&filter_[hash >> filter_shift_ >> 6]);
+    }
     uint32_t rank(uint32_t left, uint32_t right) const {
         const uint64_t key = key_of(left, right), hash = hash_of(key);
         if (!(filter_[hash >> filter_shift_ >> 6] >> (hash >> filter_shift_ & 63) & 1)) return none;

@@ -139,15 +139,21 @@ Tokens placed(Tokens tokens, const DecoderSpec& spec) {
 }  // namespace
 
 std::string byte_level_bytes(std::string_view token) {
-    std::string bytes;
-    bytes.reserve(token.size());
-    bool all = true;
-    each_char(token, [&](uint32_t code, std::string_view) {
-        all = code < byte_of_char.size() && byte_of_char[code] >= 0;
-        if (all) bytes += static_cast<char>(byte_of_char[code]);
-        return all;
-    });
-    return all ? bytes : std::string(token);
+    std::string bytes(token.size(), '\0');
+    char* out = bytes.data();
+    for (const char *p = token.data(), *end = p + token.size(); p < end;) {
+        const auto lead = static_cast<uint8_t>(*p++);
+        uint32_t code = lead;
+        if (lead >= 0x80) {                      // the alphabet ends within the characters of two bytes
+            const bool two = (lead & 0xE0) == 0xC0 && p < end && (static_cast<uint8_t>(*p) & 0xC0) == 0x80;
+            if (!two) return std::string(token);
+            code = (lead & 0x1Fu) << 6 | (static_cast<uint8_t>(*p++) & 0x3Fu);
+        }
+        if (code >= byte_of_char.size() || byte_of_char[code] < 0 || (lead >= 0x80 && code < 0x80)) return std::string(token);
+        *out++ = static_cast<char>(byte_of_char[code]);
+    }
+    bytes.resize(static_cast<size_t>(out - bytes.data()));
+    return bytes;
 }
 
 std::string byte_level_chars(std::string_view bytes) {

@@ -141,7 +141,7 @@ bool TableEncoder::fill(const TokenizerSpec& spec, const Vocab& vocab) {
 bool TableEncoder::fill_bytes(const Vocab& vocab, std::vector<std::string>& raw, std::vector<uint32_t>& symbols) {
     for (uint32_t id = 0; id < vocab.size(); id++) {
         const std::string_view text = vocab.text(id);
-        if (text.empty() || vocab.model_id(text) != id) continue;
+        if (text.empty() || !vocab.own(id)) continue;
         std::string bytes = byte_level_bytes(text);
         if (bytes == text && std::any_of(bytes.begin(), bytes.end(), [](char c) { return c <= ' ' || c == 127; })) continue;    // not of bytes
         if (bytes.size() == 1) byte_ids_[static_cast<uint8_t>(bytes[0])] = id, symbols.push_back(id);
@@ -172,7 +172,7 @@ bool TableEncoder::fill_chars(const TokenizerSpec& spec, const Vocab& vocab, std
     }
     for (uint32_t id = 0; id < vocab.size(); id++) {
         const std::string_view text = vocab.text(id);
-        if (text.empty() || vocab.model_id(text) != id || text.find(' ') != text.npos) continue;
+        if (text.empty() || !vocab.own(id) || text.find(' ') != text.npos) continue;
         const bool symbol = text.size() == static_cast<size_t>(unicode::point_len(static_cast<uint8_t>(text[0])));
         if (!symbol && !is_merged[id]) continue;
         std::string bytes;
@@ -204,6 +204,8 @@ bool TableEncoder::fill_words(const TokenizerSpec& spec, const Vocab& vocab, con
     words_.reserve(shorts, longs, long_bytes);
     longest_.assign(1 << 16, 1);
     for (uint32_t id = 0; id < vocab.size(); id++) {
+        constexpr uint32_t ahead = 16;
+        if (id + ahead < vocab.size()) words_.prefetch(raw[id + ahead]);
         const std::string& bytes = raw[id];
         if (bytes.empty() || (!trees_.reached(id) && !bpe_.ignores_merges())) continue;
         if (!trees_.reached(id)) note_alone(bytes);

@@ -23,6 +23,12 @@ void TokenTrees::build(const ModelSpec& spec, const Bpe& bpe, const std::vector<
     std::uninitialized_fill_n(trees_.data(), vocab_size, Tree());
     for (const uint32_t id : symbols) trees_[id].reached = 1;
     for (uint32_t number = 0; number < spec.merges.size(); number++) {
+        constexpr uint32_t ahead = 16;
+        if (number + ahead < spec.merges.size()) {
+            const auto [left, right] = spec.merges[number + ahead];
+            __builtin_prefetch(&trees_[left]), __builtin_prefetch(&trees_[right]);
+            if (!trees_[bpe.merged(number + ahead)].reached) bpe.pairs().prefetch(left, right);
+        }
         const auto [a, b] = spec.merges[number];
         const uint32_t token = bpe.merged(number);
         if (trees_[token].reached || !trees_[a].reached || !trees_[b].reached || bpe.pairs().rank(a, b) != number) continue;

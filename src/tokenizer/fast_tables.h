@@ -51,6 +51,12 @@ public:
     void reserve(size_t short_count, size_t long_count, size_t long_bytes);
     void put(std::string_view bytes, uint32_t id, uint32_t flags);
     void prefetch(uint64_t hash) const { __builtin_prefetch(&slots_[hash >> shift_]); }
+    void prefetch(std::string_view bytes) const {    // of what is put soon
+        if (bytes.size() > ShortKey::bytes_max) return;
+        const uint64_t hash = ShortKey::of(bytes.data(), bytes.size(), bytes.size()).hash();
+        __builtin_prefetch(&slots_[hash >> shift_], 1);
+        __builtin_prefetch(&filter_[hash >> filter_shift_ >> 6], 1);
+    }
     // Id and flags, or 0.
     uint32_t find(const ShortKey& key, uint64_t hash) const {
         for (size_t at = hash >> shift_;; at = (at + 1) & (slots_.size() - 1)) {

@@ -30,7 +30,7 @@ void fill_model(ModelSpec& model, std::mt19937_64& random, size_t merges, const 
     }
     for (size_t i = 0; i < merges; i++) {
         const uint32_t a = often[random() % often.size()], b = often[random() % often.size()];
-        const std::string text = model.vocab[a] + model.vocab[b];
+        const std::string text = std::string(model.vocab[a]) + std::string(model.vocab[b]);
         if (text.size() > 40) continue;
         auto known = std::find(model.vocab.begin(), model.vocab.end(), text);
         const auto id = static_cast<uint32_t>(known - model.vocab.begin());
@@ -116,7 +116,7 @@ TEST(Fast, SentencePieceEqualsPlainBpe) {
         m.spec.normalizer->children = {prepend, replace};
         for (int b = 0; b < 256; b++) {
             constexpr char digits[] = "0123456789ABCDEF";
-            m.spec.model.vocab.push_back({'<', '0', 'x', digits[b >> 4], digits[b & 15], '>'});
+            m.spec.model.vocab.push_back(std::string{'<', '0', 'x', digits[b >> 4], digits[b & 15], '>'});
         }
         m.spec.model.vocab.push_back("<unk>");
         m.spec.model.unk_token = "<unk>", m.spec.model.fuse_unk = m.spec.model.byte_fallback = true;

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tokenizer/formats.h"
+#include "tokenizer/hf_added.h"
 
 namespace weir::tok {
 namespace {
@@ -54,10 +55,51 @@ Result<void> read_added(const Json& added, std::vector<AddedToken>& out) {
     return {};
 }
 
+AddedToken special_token(const Json& value) {
+    AddedToken token;
+    token.text = token_text(value);
+    token.special = true;
+    token.lstrip = flag(value, "lstrip").value_or(false);
+    token.rstrip = flag(value, "rstrip").value_or(false);
+    token.single_word = flag(value, "single_word").value_or(false);
+    token.normalized = flag(value, "normalized").value_or(false);
+    return token;
+}
+
+constexpr const char* roles[] = {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"};
+
+void read_special(const Json& root, FolderConfig& config) {
+    for (const char* role : roles)
+        if (root.contains(role)) config.special[role] = special_token(root[role]);
+    for (const char* list : {"extra_special_tokens", "additional_special_tokens"})
+        if (const Json& tokens = member(root, list); tokens.is_array())
+            for (const Json& token : tokens) config.extra_special.push_back(special_token(token));
+}
+
+// added_tokens.json: a map from texts to ids.
+Result<void> read_old_added(std::string_view json, FolderConfig& config) {
+    TRY(const Json root, parsed(json, "added_tokens.json"));
+    for (const auto& [text, id] : root.items()) {
+        if (!id.is_number_unsigned() || id.get<uint64_t>() >= vocab_max || text.empty())
+            return Failure(Code::bad_field, "added_tokens.json has an entry that is not an id", "added_tokens.json");
+        AddedToken token;
+        token.text = text;
+        token.id = id.get<uint32_t>();
+        for (const auto& [role, special] : config.special) token.special |= special.text == text;
+        for (const AddedToken& special : config.extra_special) token.special |= special.text == text;
+        token.normalized = !token.special;
+        config.added.push_back(std::move(token));
+    }
+    std::sort(config.added.begin(), config.added.end(), [](const AddedToken& a, const AddedToken& b) { return a.id < b.id; });
+    return {};
+}
+
 }  // namespace
 
-Result<FolderConfig> FolderConfig::read(std::string_view tokenizer_config_json, std::string_view config_json) {
+Result<FolderConfig> FolderConfig::read(std::string_view tokenizer_config_json, std::string_view config_json, std::string_view special_tokens_map_json,
+                                        std::string_view added_tokens_json) {
     FolderConfig config;
+    bool old = true;
     if (!tokenizer_config_json.empty()) {
         TRY(const Json root, parsed(tokenizer_config_json, "tokenizer_config.json"));
         config.tokenizer_class = text(member(root, "tokenizer_class"));
@@ -66,14 +108,59 @@ Result<FolderConfig> FolderConfig::read(std::string_view tokenizer_config_json, 
         config.add_eos_token = flag(root, "add_eos_token");
         config.bos_token = token_text(member(root, "bos_token"));
         config.eos_token = token_text(member(root, "eos_token"));
+        config.do_lower_case = flag(root, "do_lower_case");
+        config.tokenize_chinese_chars = flag(root, "tokenize_chinese_chars");
+        config.strip_accents = flag(root, "strip_accents");
+        config.add_prefix_space = flag(root, "add_prefix_space");
         TRY_OK(read_added(member(root, "added_tokens_decoder"), config.added));
+        read_special(root, config);
+        old = !root.contains("added_tokens_decoder");
     }
+    if (old && !special_tokens_map_json.empty()) {
+        TRY(const Json root, parsed(special_tokens_map_json, "special_tokens_map.json"));
+        read_special(root, config);
+    }
+    if (old && !added_tokens_json.empty()) TRY_OK(read_old_added(added_tokens_json, config));
     if (!config_json.empty()) {
         TRY(const Json root, parsed(config_json, "config.json"));
         config.model_type = text(member(root, "model_type"));
         if (const Json& size = member(root, "vocab_size"); size.is_number_unsigned()) config.vocab_size = size.get<uint64_t>();
     }
     return config;
+}
+
+SpecialRoles::SpecialRoles(const FolderConfig& config, std::span<const Default> defaults) : config_(config) {
+    for (const Default& d : defaults) {
+        const auto said = config.special.find(d.role);
+        if (said != config.special.end()) roles_.emplace_back(d.role, said->second);
+        else if (d.text) roles_.emplace_back(d.role, AddedToken{d.text, 0, true, false, false, false, false});
+    }
+}
+
+std::string SpecialRoles::text(std::string_view role) const {
+    for (const auto& [known, token] : roles_)
+        if (known == role) return token.text;
+    return {};
+}
+
+void SpecialRoles::add_to(TokenizerSpec& spec) const {
+    spec.added = config_.added;
+    const auto add = [&spec](const AddedToken& token) {
+        const bool known = std::any_of(spec.added.begin(), spec.added.end(), [&](const AddedToken& t) { return t.text == token.text; });
+        if (known || token.text.empty()) return;
+        spec.added.push_back(token);
+        spec.added.back().special = true;
+    };
+    for (const auto& [role, token] : roles_) add(token);
+    for (const AddedToken& token : config_.extra_special) add(token);
+    settle_added(spec.added, spec.model);
+}
+
+Result<uint32_t> SpecialRoles::id(const TokenizerSpec& spec, std::string_view role) const {
+    const std::string wanted = text(role);
+    for (const AddedToken& token : spec.added)
+        if (token.text == wanted) return token.id;
+    return Failure(Code::bad_field, std::string(role) + " is missing", std::string(role));
 }
 
 std::optional<PostProcessorSpec> bos_eos_processor(std::optional<uint32_t> bos, std::optional<uint32_t> eos) {

@@ -53,7 +53,7 @@ void add_tokens(const GgufVocab& vocab, const GgufInfo& info, bool user_defined,
 
 void fill_texts(GgufVocab& vocab, ModelSpec& model) {
     for (const GgufTokenType type : vocab.types) model.present.push_back(!special_type(type) && type != GgufTokenType::user_defined);
-    model.vocab = std::move(vocab.texts);
+    model.vocab = vocab.texts;
 }
 
 // A merge whose parts or whole are no tokens can make no token; llama.cpp then spells the bytes, as does leaving it out.

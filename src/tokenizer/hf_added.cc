@@ -27,7 +27,12 @@ void settle_added(std::vector<AddedToken>& added, const ModelSpec& model) {
     // Tokens of the model keep its id; the others are numbered behind as many ids as the model has tokens.
     std::vector<uint32_t> ids(tokens.size(), TokenIndex::none);
     uint32_t next = static_cast<uint32_t>(model.twins.size());
-    const auto look = [&](const std::string& text, uint32_t id) {
+    // By first byte, a bit for each length that there is (the last for all longer): most of a vocabulary is none of these.
+    uint64_t lengths[256] = {};
+    const auto bit = [](std::string_view text) { return uint64_t(1) << std::min<size_t>(text.size(), 63); };
+    for (const AddedToken& token : tokens) lengths[static_cast<uint8_t>(token.text[0])] |= bit(token.text);
+    const auto look = [&](std::string_view text, uint32_t id) {
+        if (text.empty() || !(lengths[static_cast<uint8_t>(text[0])] & bit(text))) return;
         const uint32_t i = index.find(text, spelled);
         if (i != TokenIndex::none) ids[i] = id;
     };

@@ -26,6 +26,32 @@ Failure broken(simdjson::error_code error) { return Failure(Code::bad_json, std:
     decl = std::move(tmp).value_unsafe()
 #define GET(decl, expr) WEIR_GET_(WEIR_CAT(get_, __LINE__), decl, expr)
 
+// A string's text where it stands in the document, after its opening quote; empty view of nothing when it has escapes. The document was checked to
+// have an end for every string.
+std::string_view plain_text(const char* p) {
+    const char* from = p;
+    for (;; p += 8) {
+        uint64_t eight = 0;
+        std::memcpy(&eight, p, 8);
+        constexpr uint64_t ones = 0x0101010101010101u;
+        const uint64_t a = eight ^ ones * '"', b = eight ^ ones * '\\';
+        const uint64_t found = (((a - ones) & ~a) | ((b - ones) & ~b)) & ones * 0x80;
+        if (found == 0) continue;
+        p += __builtin_ctzll(found) / 8;
+        return *p == '"' ? std::string_view(from, static_cast<size_t>(p - from)) : std::string_view();
+    }
+}
+
+// As value.get_string(), but what has no escapes is not copied.
+simdjson::simdjson_result<std::string_view> text_of(od::value value) {
+    const std::string_view token = value.raw_json_token();
+    if (token.empty() || token[0] != '"') return simdjson::INCORRECT_TYPE;
+    const std::string_view text = plain_text(token.data() + 1);
+    if (!text.data()) return value.get_string();
+    if (auto error = value.get_raw_json_string().error()) return error;
+    return std::string_view(text);
+}
+
 Result<HfValue> tree(od::value value, size_t depth) {
     if (depth > limits::tokenizer_depth_max) return bad("nested too deeply");
     HfValue out;
@@ -112,13 +138,18 @@ Result<std::vector<AddedToken>> added_tokens(od::value value) {
     return out;
 }
 
+constexpr size_t entries_most = 1 << 20;          // memory is asked for once; what is not written to costs nothing
+
 Result<void> vocab_of_ids(od::value value, HfModel& out) {
     out.vocab = HfModel::Vocab::ids;
-    out.ids.reserve(1 << 17);
+    out.ids.reserve(entries_most);
     GET(od::object object, value.get_object());
     for (auto item : object) {
         GET(od::field field, item);
-        GET(const std::string_view token, field.unescaped_key());
+        std::string_view token = plain_text(field.key().raw());
+        if (!token.data()) {
+            GET(token, field.unescaped_key());
+        }
         uint64_t id = 0;
         if (field.value().get_uint64().get(id) != SUCCESS || id > ~0u)
             return bad("model.vocab: the id of '" + std::string(token.substr(0, 200)) + "' is not a token id");
@@ -140,7 +171,7 @@ Result<void> vocab_of_scores(od::value value, HfModel& out) {
         for (auto part : pair) {
             GET(od::value one, part);
             const std::string_view digits = count == 1 ? one.raw_json_token() : std::string_view();
-            const bool good = count == 0 ? one.get_string().get(token) == SUCCESS : count == 1 && one.get_double().get(score) == SUCCESS;
+            const bool good = count == 0 ? text_of(one).get(token) == SUCCESS : count == 1 && one.get_double().get(score) == SUCCESS;
             if (good && count == 1) score = reference_double(digits);
             if (!good || score > 1e308 || score < -1e308) return bad("model.vocab[" + std::to_string(out.scores.size()) + "]: is not [token, score]");
             count++;
@@ -172,17 +203,19 @@ Result<void> merge_list(od::value value, HfModel& out) {
         const size_t rank = out.merge_lines.size() + out.merge_pairs.size();
         if (rank > limits::tokenizer_id_max) return bad("model.merges: is too long");
         if (form == HfModel::Merges::lines) {
-            if (rank == 0) out.merge_lines.reserve(1 << 18);
-            GET(const std::string_view line, one.get_string());
+            if (rank == 0) out.merge_lines.reserve(entries_most);
+            GET(const std::string_view line, text_of(one));
             out.merge_lines.push_back(line);
         } else {
-            if (rank == 0) out.merge_pairs.reserve(1 << 18);
+            if (rank == 0) out.merge_pairs.reserve(entries_most);
             HfModel::Merge merge;
             GET(od::array pair, one.get_array());
             size_t count = 0;
             for (auto part : pair) {
                 std::string_view token;
-                if (count > 1 || part.get_string().get(token) != SUCCESS) return bad("model.merges[" + std::to_string(rank) + "]: is not a pair of tokens");
+                od::value text;
+                const bool good = count <= 1 && part.get(text) == SUCCESS && text_of(text).get(token) == SUCCESS;
+                if (!good) return bad("model.merges[" + std::to_string(rank) + "]: is not a pair of tokens");
                 (count++ == 0 ? merge.left : merge.right) = token;
             }
             if (count != 2) return bad("model.merges[" + std::to_string(rank) + "]: is not a pair of tokens");
@@ -270,7 +303,7 @@ Result<void> truncation(od::value value, TokenizerSpec& out) {
     return {};
 }
 
-Result<TokenizerSpec> read(od::document& document) {
+Result<TokenizerSpec> read(od::document& document, std::shared_ptr<const void> memory) {
     TokenizerSpec out;
     std::optional<HfModel> said;                                       // views into the parser's memory
     od::object top;
@@ -295,7 +328,8 @@ Result<TokenizerSpec> read(od::document& document) {
         } else if (key == "truncation") {
             TRY_OK(truncation(value, out));
         } else if (key == "model") {
-            TRY_OK(model(value, said.emplace()));
+            said.emplace().memory = memory;
+            TRY_OK(model(value, *said));
         } else {
             TRY_OK(tree(value, 0));
         }
@@ -309,13 +343,42 @@ Result<TokenizerSpec> read(od::document& document) {
 
 }  // namespace
 
-Result<tok::TokenizerSpec> read_hf_tokenizer(std::string_view tokenizer_json) {
-    if (tokenizer_json.size() > limits::tokenizer_file_max) return bad("is too large");
-    const simdjson::padded_string padded(tokenizer_json);
+namespace tok {
+
+// The document's text and the parser's memory: views point into both.
+struct HfDocument {
+    std::shared_ptr<const void> file;
     od::parser parser;
     od::document document;
-    if (auto error = parser.iterate(padded).get(document)) return broken(error);
-    return read(document);
+    static Result<std::shared_ptr<HfDocument>> of(const FileBytes& file) {
+        if (file.text().size() > limits::tokenizer_file_max) return bad("is too large");
+        auto out = std::make_shared<HfDocument>();
+        out->file = file.share();
+        const simdjson::padded_string_view padded(file.text().data(), file.text().size(), file.text().size() + FileBytes::pad);
+        if (auto error = out->parser.iterate(padded).get(out->document)) return broken(error);
+        return out;
+    }
+};
+
+Result<HfModel> read_hf_vocab(const FileBytes& vocab_json) {
+    TRY(const auto held, HfDocument::of(vocab_json));
+    HfModel out;
+    out.memory = held;
+    GET(od::value value, held->document.get_value());
+    GET(const od::json_type type, value.type());
+    if (type != od::json_type::object) return bad("model.vocab: is not a map from tokens to ids");
+    TRY_OK(vocab_of_ids(value, out));
+    if (const char* rest = nullptr; held->document.current_location().get(rest) == SUCCESS) return broken(simdjson::TRAILING_CONTENT);
+    return out;
+}
+
+}  // namespace tok
+
+Result<tok::TokenizerSpec> read_hf_tokenizer(std::string_view tokenizer_json) { return read_hf_tokenizer(FileBytes::copy_of(tokenizer_json)); }
+
+Result<tok::TokenizerSpec> read_hf_tokenizer(const FileBytes& file) {
+    TRY(const auto held, HfDocument::of(file));
+    return read(held->document, held);
 }
 
 }  // namespace weir

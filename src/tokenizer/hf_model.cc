@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/limits.h"
-#include "tokenizer/token_index.h"
+#include "tokenizer/spelling_index.h"
 
 namespace weir::tok {
 namespace {
@@ -71,12 +71,13 @@ public:
         if (in_.unk_id && *in_.unk_id >= in_.scores.size()) return bad(".unk_id: is not in the vocabulary");
         if (in_.unk_id) spec_.unk_id = static_cast<uint32_t>(*in_.unk_id);
         spec_.byte_fallback = in_.byte_fallback.value_or(false);
-        spec_.vocab.reserve(in_.scores.size());
+        spec_.vocab.keep(in_.memory);
+        spec_.vocab.resize(in_.scores.size());
         spec_.scores.reserve(in_.scores.size());
         spec_.present.assign(in_.scores.size(), true);
         for (const auto& [token, score] : in_.scores) {
             TRY_OK(length_allowed(token));
-            spec_.vocab.emplace_back(token);
+            spec_.vocab.set_view(spec_.scores.size(), token);
             spec_.scores.push_back(score);
         }
         return std::move(spec_);
@@ -89,32 +90,43 @@ private:
     }
 
     std::string_view text(uint32_t entry) const { return in_.ids[entry].first; }
-    uint32_t entry_of(std::string_view token) const {
-        return index_.find(token, [this](uint32_t entry) { return text(entry); });
+    auto texts() const {
+        return [this](uint32_t entry) { return text(entry); };
     }
 
     Result<void> vocab_of_ids() {
         if (in_.vocab != Vocab::ids) return bad(in_.vocab == Vocab::absent ? ".vocab: is missing" : ".vocab: is not a map from tokens to ids");
         uint32_t end = 0;
+        size_t longs = 0;
         for (const auto& [token, id] : in_.ids) {
             if (id >= limits::tokenizer_id_max) return bad(".vocab: the id of " + quoted(token) + " is too large");
             TRY_OK(length_allowed(token));
             end = std::max(end, id + 1);
+            longs += token.size() > 12;
         }
-        index_.reserve(in_.ids.size());
-        for (uint32_t i = 0; i < in_.ids.size(); i++) repeats_ |= !index_.put(in_.ids[i].first, i, [this](uint32_t entry) { return text(entry); });
+        bool repeats = false;
+        index_.reserve(in_.ids.size(), longs);
+        const auto count = static_cast<uint32_t>(in_.ids.size());
+        for (uint32_t from = 0; from < count; from += block_size) {
+            SpellingIndex::Key keys[block_size];
+            const uint32_t to = std::min(from + block_size, count);
+            for (uint32_t i = from; i < to; i++) index_.prefetch(keys[i - from] = SpellingIndex::key_of(text(i)));
+            for (uint32_t i = from; i < to; i++) repeats |= !index_.put(text(i), keys[i - from], i, texts());
+        }
+        spec_.vocab.keep(in_.memory);
         spec_.vocab.resize(end);
         spec_.present.assign(end, false);
-        for (uint32_t i = 0; i < in_.ids.size(); i++) {
+        for (uint32_t i = 0; i < count; i++) {
             const auto& [token, id] = in_.ids[i];
-            if (repeats_ && entry_of(token) != i) continue;                       // stands in the map again, where it counts
+            if (repeats && index_.find(token, SpellingIndex::key_of(token), texts()) != i) continue;    // stands in the map again, where it counts
             if (spec_.present[id]) {
                 spec_.twins.emplace_back(token, id);
             } else {
-                spec_.vocab[id] = token;
+                spec_.vocab.set_view(id, token);
                 spec_.present[id] = true;
             }
         }
+        repeats_ = repeats;
         return {};
     }
 
@@ -126,12 +138,12 @@ private:
     }
 
     // In blocks: memory answers many look-ups at once far sooner than one after the other.
+    static constexpr uint32_t block_size = 64;
     struct Block {
-        static constexpr size_t size = 64;
         size_t count = 0;
-        HfModel::Merge merges[size];
-        size_t ranks[size];
-        uint64_t hashes[size][2];
+        HfModel::Merge merges[block_size];
+        size_t ranks[block_size];
+        SpellingIndex::Key keys[block_size][2];
         void add(const HfModel::Merge& merge, size_t rank) { merges[count] = merge, ranks[count++] = rank; }
     };
 
@@ -140,6 +152,8 @@ private:
         const size_t count = in_.merge_lines.size() + in_.merge_pairs.size();
         spec_.merges.reserve(count);
         spec_.merged.reserve(count);
+        ids_.reserve(in_.ids.size());
+        for (const auto& [token, id] : in_.ids) ids_.push_back(id);
         Block block;
         for (size_t i = 0; i < count; i++) {
             if (in_.merges == HfModel::Merges::pairs) {
@@ -148,56 +162,51 @@ private:
                 TRY(const HfModel::Merge merge, split(in_.merge_lines[i], i));
                 block.add(merge, i);
             }
-            if (block.count == Block::size) TRY_OK(finish(block));
+            if (block.count == block_size) TRY_OK(finish(block));
         }
         return finish(block);
     }
     Result<void> finish(Block& block) {
         for (size_t i = 0; i < block.count; i++) {
-            index_.prefetch(block.hashes[i][0] = token_hash(block.merges[i].left));
-            index_.prefetch(block.hashes[i][1] = token_hash(block.merges[i].right));
+            index_.prefetch(block.keys[i][0] = SpellingIndex::key_of(block.merges[i].left));
+            index_.prefetch(block.keys[i][1] = SpellingIndex::key_of(block.merges[i].right));
         }
-        for (size_t i = 0; i < block.count; i++)
-            for (const uint64_t hash : block.hashes[i])
-                if (const uint32_t entry = index_.likely(hash); entry != TokenIndex::none) __builtin_prefetch(&in_.ids[entry]);
-        for (size_t i = 0; i < block.count; i++)
-            for (const uint64_t hash : block.hashes[i])
-                if (const uint32_t entry = index_.likely(hash); entry != TokenIndex::none) __builtin_prefetch(text(entry).data());
-        for (size_t i = 0; i < block.count; i++) TRY_OK(add_merge(block.merges[i], block.hashes[i], block.ranks[i]));
+        for (size_t i = 0; i < block.count; i++) TRY_OK(add_merge(block.merges[i], block.keys[i], block.ranks[i]));
         block.count = 0;
         return {};
     }
-    Result<void> add_merge(const HfModel::Merge& merge, const uint64_t (&hashes)[2], size_t rank) {
+    Result<void> add_merge(const HfModel::Merge& merge, const SpellingIndex::Key (&keys)[2], size_t rank) {
         const size_t prefix = spec_.continuing_subword_prefix.size();
-        TRY(const uint32_t left, merge_part(merge.left, hashes[0], rank));
-        TRY(const uint32_t right, merge_part(merge.right, hashes[1], rank));
+        const uint32_t left = index_.find(merge.left, keys[0], texts()), right = index_.find(merge.right, keys[1], texts());
+        if (left == SpellingIndex::none) return unknown(merge.left, rank);
+        if (right == SpellingIndex::none) return unknown(merge.right, rank);
         if (merge.right.size() < prefix) return bad(".merges[" + std::to_string(rank) + "]: " + quoted(merge.right) + " lacks the continuing prefix");
-        joined_.assign(merge.left);
-        joined_.append(merge.right.substr(prefix));
-        // Mostly a merge's token is the entry behind that of the merge before.
-        uint32_t entry = last_ + 1;
-        if (repeats_ || entry >= in_.ids.size() || text(entry) != joined_) {
-            TRY(entry, merge_entry(joined_, token_hash(joined_), rank));
+        const std::string_view rest = merge.right.substr(prefix);
+        // Mostly a merge's token is that of the merge before, or the entry behind it.
+        if (!joins(last_, merge.left, rest) && !joins(++last_, merge.left, rest)) {
+            joined_.reserve(merge.left.size() + rest.size() + 16);
+            joined_.assign(merge.left).append(rest);
+            last_ = index_.find(joined_, SpellingIndex::key_of(joined_), texts());
+            if (last_ == SpellingIndex::none) return unknown(joined_, rank);
         }
-        last_ = entry;
-        spec_.merges.emplace_back(left, right);
-        spec_.merged.push_back(in_.ids[entry].second);
+        spec_.merges.emplace_back(ids_[left], ids_[right]);
+        spec_.merged.push_back(ids_[last_]);
         return {};
     }
-    Result<uint32_t> merge_entry(std::string_view token, uint64_t hash, size_t rank) const {
-        const uint32_t entry = index_.find_hashed(token, hash, [this](uint32_t e) { return text(e); });
-        if (entry == TokenIndex::none) return bad(".merges[" + std::to_string(rank) + "]: token " + quoted(token) + " is out of the vocabulary");
-        return entry;
+    bool joins(uint32_t entry, std::string_view left, std::string_view right) const {
+        if (repeats_ || entry >= in_.ids.size()) return false;
+        const std::string_view token = text(entry);
+        return token.size() == left.size() + right.size() && token.starts_with(left) && token.ends_with(right);
     }
-    Result<uint32_t> merge_part(std::string_view token, uint64_t hash, size_t rank) const {
-        TRY(const uint32_t entry, merge_entry(token, hash, rank));
-        return in_.ids[entry].second;
+    static Failure unknown(std::string_view token, size_t rank) {
+        return bad(".merges[" + std::to_string(rank) + "]: token " + quoted(token) + " is out of the vocabulary");
     }
 
     const HfModel& in_;
     ModelSpec spec_;
-    TokenIndex index_;
+    SpellingIndex index_;
     bool repeats_ = false;                     // a token stands in the map more than once
+    std::vector<uint32_t> ids_;                // of in_.ids, close together
     std::string joined_;
     uint32_t last_ = 0;                        // entry of the last merge's token
 };

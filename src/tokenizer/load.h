@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "tokenizer/file_bytes.h"
 #include "tokenizer/spec.h"
 #include "tokenizer/tokenizer.h"
 
@@ -14,6 +15,7 @@ Result<TokenizerRef> build_tokenizer(tok::TokenizerSpec spec);
 
 // The loaders, one per format, from the file's bytes.
 Result<tok::TokenizerSpec> read_hf_tokenizer(std::string_view tokenizer_json);
+Result<tok::TokenizerSpec> read_hf_tokenizer(const tok::FileBytes&);    // the spec keeps the bytes
 
 // Which format a file has is told by its name and first bytes: tokenizer.json, *.tiktoken / tiktoken.model, *.model (SentencePiece),
 // tekken.json, *.gguf. `path` is a file, or a folder with one of these in it (tokenizer.json first). `config_json` is the folder's

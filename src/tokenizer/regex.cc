@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "tokenizer/regex_translate.h"
+#include "tokenizer/unicode_utf8.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
@@ -75,20 +76,22 @@ int search(const pcre2_code* code, std::string_view text, size_t from) {
 // What this PCRE2's tables take for unassigned and ours do not.
 std::vector<unicode::Range> find_late() {
     std::vector<unicode::Range> out;
-    auto code = compile_pcre("\\p{Cn}");
+    auto code = compile_pcre("\\p{Cn}+");
     if (!code) return out;
-    std::string text;
+    std::string assigned;
     for (char32_t c = 0x80; c < 0x110000; c++) {
-        if (unicode::category(c) == unicode::Category::Cn || (c >= 0xD800 && c < 0xE000) || (c >= 0xAC00 && c < 0xD7A4)) continue;
-        text.clear();
-        if (c >= 0x10000) text.push_back(char(0xF0 | c >> 18)), text.push_back(char(0x80 | (c >> 12 & 63)));
-        else if (c >= 0x800) text.push_back(char(0xE0 | c >> 12));
-        if (c >= 0x800) text.push_back(char(0x80 | (c >> 6 & 63)));
-        else text.push_back(char(0xC0 | c >> 6));
-        text.push_back(char(0x80 | (c & 63)));
-        if (search(*code, text, 0) < 0) continue;
-        if (!out.empty() && out.back().last + 1 == c) out.back().last = c;
-        else out.push_back({c, c});
+        const unicode::Category kind = unicode::category(c);
+        const bool old = kind == unicode::Category::Co || (c >= 0xAC00 && c < 0xD7A4) || (c >= 0x4E00 && c < 0x9FA6);
+        if (kind != unicode::Category::Cn && kind != unicode::Category::Cs && !old) unicode::append_point(assigned, c);
+    }
+    for (size_t at = 0; search(*code, assigned, at) >= 0;) {
+        const PCRE2_SIZE* ends = pcre2_get_ovector_pointer(memory().data);
+        for (const char *p = assigned.data() + ends[0], *end = assigned.data() + ends[1]; p < end;) {
+            const char32_t c = unicode::next_point(p);
+            if (!out.empty() && out.back().last + 1 == c) out.back().last = c;
+            else out.push_back({c, c});
+        }
+        at = ends[1];
     }
     pcre2_code_free(*code);
     return out;

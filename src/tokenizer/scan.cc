@@ -11,10 +11,23 @@ namespace {
 using unicode::Category;
 constexpr size_t margin = 8;                     // a rule looks at most this far beyond what it returns
 
+// Where flags may change: with the properties, and at the ends of ranges that deepseek_flags names.
+const std::vector<char32_t>& edges() {
+    static const std::vector<char32_t> all = [] {
+        const auto known = unicode::property_edges();
+        std::vector<char32_t> out(known.begin(), known.end());
+        out.insert(out.end(), {0x3040, 0x3100, 0x4E00, 0x9FA6});
+        std::sort(out.begin(), out.end());
+        out.erase(std::unique(out.begin(), out.end()), out.end());
+        return out;
+    }();
+    return all;
+}
+
 template <class Rule>
 class RuleScanner final : public Scanner {
 public:
-    RuleScanner(Rule rule, uint8_t (*flags_of)(char32_t)) : rule_(rule), classes_(flags_of) {}
+    RuleScanner(Rule rule, uint8_t (*flags_of)(char32_t)) : rule_(rule), classes_(flags_of, edges()) {}
     size_t scan(std::string_view text, size_t from, ScanScratch& s) const override {
         s.ends.clear();
         for (size_t size = scan_chunk; from < text.size(); size *= 4) {

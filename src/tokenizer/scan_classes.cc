@@ -1,7 +1,7 @@
 #include "tokenizer/scan_classes.h"
 
+#include <array>
 #include <cstring>
-#include <map>
 
 #include "tokenizer/unicode_utf8.h"
 
@@ -14,18 +14,25 @@ namespace weir::tok {
 
 int scan_level_max = 2;
 
-ScanClasses::ScanClasses(const std::function<uint8_t(char32_t)>& flags_of) {
-    std::map<std::vector<uint8_t>, uint16_t> known;
-    std::vector<uint8_t> block(128);
+ScanClasses::ScanClasses(const std::function<uint8_t(char32_t)>& flags_of, std::span<const char32_t> edges) {
+    index_.reserve(0x110000 / 128);
+    std::array<int, 256> even{};                 // by flags: where a block of them throughout is, plus one
+    uint8_t flags = 0, block[128];
+    size_t edge = 0;
     for (char32_t c = 0; c < 0x110000; c += 128) {
-        if (c > 0x40000 && c < 0xE0000) {    // planes without characters, all like their first block
-            index_.push_back(index_.back());
+        const bool whole = c >= 128 && (edge == edges.size() || edges[edge] >= c + 128);
+        if (whole && even[flags]) {
+            index_.push_back(static_cast<uint16_t>(even[flags] - 1));
             continue;
         }
-        for (char32_t i = 0; i < 128; i++) used_ |= block[i] = flags_of(c + i);
-        auto [place, fresh] = known.emplace(block, static_cast<uint16_t>(known.size()));
-        if (fresh) blocks_.insert(blocks_.end(), block.begin(), block.end());
-        index_.push_back(place->second);
+        for (char32_t i = 0; i < 128; i++) {
+            if (edge < edges.size() && edges[edge] == c + i) flags = flags_of(c + i), edge++;
+            else if (c < 128) flags = flags_of(i);
+            used_ |= block[i] = flags;
+        }
+        index_.push_back(static_cast<uint16_t>(blocks_.size() / 128));
+        if (whole) even[flags] = index_.back() + 1;
+        blocks_.insert(blocks_.end(), block, block + 128);
     }
 }
 

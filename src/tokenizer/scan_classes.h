@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -13,7 +14,8 @@ namespace weir::tok {
 // Flags by code point, two stages.
 class ScanClasses {
 public:
-    explicit ScanClasses(const std::function<uint8_t(char32_t)>& flags_of);
+    // `edges`: in order, where flags may change beyond ASCII.
+    ScanClasses(const std::function<uint8_t(char32_t)>& flags_of, std::span<const char32_t> edges);
     uint8_t operator[](char32_t c) const { return blocks_[size_t(index_[c >> 7]) * 128 + (c & 127)]; }
     const uint8_t* ascii() const { return blocks_.data() + size_t(index_[0]) * 128; }
     uint8_t used() const { return used_; }                   // flags that some character has

@@ -170,11 +170,48 @@ std::optional<uint32_t> control(const Proto& proto, const std::string& text) {
     return std::nullopt;
 }
 
+// XLM-RoBERTa's ids are not those of its file: four tokens come first, then the pieces from the fourth on, then the mask. Around them is what the
+// reference's class puts there, not what sentencepiece does.
+Result<TokenizerSpec> read_xlm_roberta(const Proto& proto, const FolderConfig& config) {
+    constexpr SpecialRoles::Default defaults[] = {{"bos_token", "<s>"}, {"eos_token", "</s>"}, {"unk_token", "<unk>"}, {"sep_token", "</s>"},
+                                                  {"pad_token", "<pad>"}, {"cls_token", "<s>"}, {"mask_token", "<mask>"}};
+    const SpecialRoles roles(config, defaults);
+    TokenizerSpec spec;
+    ModelSpec& model = spec.model;
+    model.kind = ModelSpec::Kind::unigram;
+    const auto add = [&model](std::string_view text, float score) {
+        model.vocab.push_back(text);
+        model.present.push_back(true);
+        model.scores.push_back(static_cast<double>(score));
+    };
+    for (const char* role : {"bos_token", "pad_token", "eos_token", "unk_token"}) add(roles.text(role), 0);
+    for (size_t i = 3; i < proto.pieces.size(); i++) add(proto.pieces[i].text, proto.pieces[i].score);
+    add(roles.text("mask_token"), 0);
+    model.unk_id = 3;
+    roles.add_to(spec);
+    if (!proto.charsmap.empty()) {
+        spec.normalizer.emplace().kind = NormalizerSpec::Kind::precompiled;
+        spec.normalizer->content = std::string(proto.charsmap);
+    }
+    const PrependScheme scheme = config.add_prefix_space.value_or(true) ? PrependScheme::always : PrependScheme::never;
+    spec.pre_tokenizer.emplace().children.resize(2);
+    spec.pre_tokenizer->children[0].kind = PreTokenizerSpec::Kind::whitespace_split;
+    spec.pre_tokenizer->children[1].kind = PreTokenizerSpec::Kind::metaspace;
+    spec.pre_tokenizer->children[1].prepend_scheme = scheme;
+    spec.decoder.emplace().kind = DecoderSpec::Kind::metaspace;
+    spec.decoder->prepend_scheme = scheme;
+    TRY(const uint32_t bos, roles.id(spec, "bos_token"));
+    TRY(const uint32_t eos, roles.id(spec, "eos_token"));
+    spec.post_processor = bos_eos_processor(bos, eos);
+    return spec;
+}
+
 }  // namespace
 
 Result<TokenizerSpec> read_sentencepiece(std::string_view bytes, const FolderConfig& config) {
     TRY(Proto proto, read_proto(bytes));
     TRY_OK(check_pieces(proto));
+    if (named(config, {"XLMRoberta"}) && proto.model == ModelType::unigram) return read_xlm_roberta(proto, config);
     if (proto.model == ModelType::word)
         return Failure(Code::not_supported, "SentencePiece models of type WORD are not supported", "trainer_spec.model_type");
     TokenizerSpec spec;
@@ -182,7 +219,7 @@ Result<TokenizerSpec> read_sentencepiece(std::string_view bytes, const FolderCon
     for (uint32_t id = 0; id < proto.pieces.size(); ++id) {
         const PieceRow& piece = proto.pieces[id];
         const bool reserved = piece.type == Type::control || piece.type == Type::unused;
-        model.vocab.emplace_back(piece.text);
+        model.vocab.push_back(piece.text);
         model.present.push_back(!reserved);
         if (piece.type == Type::unknown) model.unk_id = id, model.unk_token = std::string(piece.text);
         if (piece.type == Type::unused && proto.model == ModelType::bpe && piece.text.size() > 1)

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "tokenizer/spellings.h"
+
 namespace weir::tok {
 
 struct AddedToken {
@@ -62,7 +64,7 @@ struct PreTokenizerSpec {
 struct ModelSpec {
     enum class Kind : uint8_t { bpe, unigram, word_piece, word_level };
     Kind kind = Kind::bpe;
-    std::vector<std::string> vocab;                                                 // by id; an id without token has `present` false
+    Spellings vocab;                                                                // by id; an id without token has `present` false
     std::vector<bool> present;
     std::vector<double> scores;                                                     // unigram, by id; not a number: never looked for in a text
     bool single_precision = false;                                                  // unigram: sums as sentencepiece makes them

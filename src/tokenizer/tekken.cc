@@ -85,7 +85,7 @@ Result<void> read_vocab(const object& root, uint64_t specials, uint64_t size, Mo
         const auto bytes = base64_decode(coded);
         if (!bytes || bytes->empty() || bytes->size() > token_bytes_max) return bad("a token is not base64", "vocab");
         if (rank < 256 && (bytes->size() != 1 || static_cast<uint8_t>((*bytes)[0]) != rank)) return bad("the first 256 tokens are not the 256 bytes", "vocab");
-        model.vocab[specials + rank] = byte_level_chars(*bytes);
+        model.vocab.set(specials + rank, byte_level_chars(*bytes));
         model.present[specials + rank] = true;
         ++rank;
     }

@@ -34,7 +34,7 @@ Result<size_t> read_ranks(std::string_view text, ModelSpec& model) {
         if (rank >= vocab_max) return bad(number, "the rank is too large");
         if (rank >= model.vocab.size()) model.vocab.resize(rank + 1), model.present.resize(rank + 1);
         if (model.present[rank]) return bad(number, "the rank is there twice");
-        model.vocab[rank] = byte_level_chars(*bytes);
+        model.vocab.set(rank, byte_level_chars(*bytes));
         model.present[rank] = true;
         ++count;
     }

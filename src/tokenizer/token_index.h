@@ -3,7 +3,8 @@
 #include <cstdint>
 #include <cstring>
 #include <string_view>
-#include <vector>
+
+#include "tokenizer/huge_array.h"
 
 namespace weir::tok {
 
@@ -42,16 +43,19 @@ public:
     void reserve(size_t count) {
         size_t slots = 16;
         while (slots < count * 2) slots *= 2;
-        slots_.assign(slots, Slot{});
+        slots_ = HugeArray<Slot>(slots);
     }
     // Puts `value` in for `text`; a value that was there for this spelling is replaced. At most the number reserved.
     // True: there was none.
     template <class TextOf>
     bool put(std::string_view text, uint32_t value, TextOf&& text_of) {
-        const uint64_t hash = token_hash(text);
+        return put_hashed(text, token_hash(text), value, text_of);
+    }
+    template <class TextOf>
+    bool put_hashed(std::string_view text, uint64_t hash, uint32_t value, TextOf&& text_of) {
         Slot* slot = find_slot(text, hash, text_of);
-        const bool fresh = slot->value == none;
-        *slot = {static_cast<uint32_t>(hash >> 32), value};
+        const bool fresh = slot->value_next == 0;
+        *slot = {static_cast<uint32_t>(hash >> 32), value + 1};
         return fresh;
     }
     template <class TextOf>
@@ -60,21 +64,15 @@ public:
     }
     template <class TextOf>
     uint32_t find_hashed(std::string_view text, uint64_t hash, TextOf&& text_of) const {
-        return slots_.empty() ? none : const_cast<TokenIndex*>(this)->find_slot(text, hash, text_of)->value;
+        return slots_.size() == 0 ? none : const_cast<TokenIndex*>(this)->find_slot(text, hash, text_of)->value_next - 1;
     }
-    // For many look-ups at once: first prefetch() all hashes, then likely() gives what is probably found, without a look at spellings.
+    // For many at once: first prefetch() all hashes.
     void prefetch(uint64_t hash) const { __builtin_prefetch(&slots_[hash & (slots_.size() - 1)]); }
-    uint32_t likely(uint64_t hash) const {
-        const auto tag = static_cast<uint32_t>(hash >> 32);
-        const size_t mask = slots_.size() - 1;
-        for (size_t at = hash & mask;; at = (at + 1) & mask)
-            if (slots_[at].value == none || slots_[at].tag == tag) return slots_[at].value;
-    }
-    size_t memory_bytes() const { return slots_.capacity() * sizeof(Slot); }
+    size_t memory_bytes() const { return slots_.size() * sizeof(Slot); }
 
 private:
     struct Slot {
-        uint32_t tag = 0, value = none;
+        uint32_t tag = 0, value_next = 0;        // the value, plus one
     };
     template <class TextOf>
     Slot* find_slot(std::string_view text, uint64_t hash, TextOf&& text_of) {
@@ -82,10 +80,10 @@ private:
         const size_t mask = slots_.size() - 1;
         for (size_t at = hash & mask;; at = (at + 1) & mask) {
             Slot& slot = slots_[at];
-            if (slot.value == none || (slot.tag == tag && text_of(slot.value) == text)) return &slot;
+            if (slot.value_next == 0 || (slot.tag == tag && text_of(slot.value_next - 1) == text)) return &slot;
         }
     }
-    std::vector<Slot> slots_;
+    HugeArray<Slot> slots_;
 };
 
 }  // namespace weir::tok

@@ -12,7 +12,7 @@ namespace {
 enum Break : uint8_t { other, cr, lf, control, extend, zwj, regional, prepend, spacing, l, v, t, lv, lvt, picture };
 
 Break break_of(char32_t c) {
-    static const Blocks<uint8_t> table(flat_runs(data::graphemes));
+    static const Blocks<uint8_t> table = read_runs(data::graphemes);
     return static_cast<Break>(table[c]);
 }
 

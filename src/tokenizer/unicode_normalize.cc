@@ -21,35 +21,40 @@ struct Tables {
     std::vector<char32_t> parts;
     std::unordered_map<uint64_t, char32_t> composed;
 
-    Tables() : ccc(flat_runs(data::combining)) {
-        std::vector<uint8_t> flat(0x110000);
-        const auto mark = [&flat](char32_t c, std::initializer_list<Form> forms) {
-            for (Form form : forms) flat[c] |= static_cast<uint8_t>(1 << static_cast<int>(form));
-        };
-        std::vector<uint32_t> c_flat(0x110000), k_flat(0x110000);
-        const auto keep = [this](const std::vector<char32_t>& to) {
-            const auto at = static_cast<uint32_t>(parts.size());
-            parts.insert(parts.end(), to.begin(), to.end());
-            return at << 5 | static_cast<uint32_t>(to.size());
-        };
+    Tables() : ccc(read_runs(data::combining)) {
+        using enum Form;
         for_mapping(data::canonical, [&](char32_t c, const std::vector<char32_t>& to) {
-            c_flat[c] = k_flat[c] = keep(to);
-            mark(c, {Form::nfc, Form::nfd, Form::nfkc, Form::nfkd});
+            const uint32_t place = keep(to);
+            canonical.fill(c, c, place), compatible.fill(c, c, place);
+            mark(c, c, {nfc, nfd, nfkc, nfkd});
         });
         for_mapping(data::composed, [&](char32_t c, const std::vector<char32_t>& to) {
             composed[uint64_t(to[0]) << 32 | to[1]] = c;
-            flat[c] &= static_cast<uint8_t>(~(1 << static_cast<int>(Form::nfc) | 1 << static_cast<int>(Form::nfkc)));
+            unsure.update(c, c, [](uint8_t forms) { return static_cast<uint8_t>(forms & ~(bits({nfc, nfkc}))); });
         });
-        for (const auto& [pair, c] : composed) mark(static_cast<char32_t>(pair), {Form::nfc, Form::nfkc});
+        for (const auto& [pair, c] : composed) mark(static_cast<char32_t>(pair), static_cast<char32_t>(pair), {nfc, nfkc});
         for_mapping(data::compatible, [&](char32_t c, const std::vector<char32_t>& to) {
-            k_flat[c] = keep(to);
-            mark(c, {Form::nfkc, Form::nfkd});
+            compatible.fill(c, c, keep(to));
+            mark(c, c, {nfkc, nfkd});
         });
-        for (char32_t c = v_base; c < v_base + v_count; c++) mark(c, {Form::nfc, Form::nfkc});
-        for (char32_t c = t_base; c < t_base + t_count; c++) mark(c, {Form::nfc, Form::nfkc});
-        for (char32_t c = s_base; c < s_base + s_count; c++) mark(c, {Form::nfd, Form::nfkd});
-        unsure = Blocks<uint8_t>(flat);
-        canonical = Blocks<uint32_t>(c_flat), compatible = Blocks<uint32_t>(k_flat);
+        mark(v_base, v_base + v_count - 1, {nfc, nfkc});
+        mark(t_base, t_base + t_count - 1, {nfc, nfkc});
+        mark(s_base, s_base + s_count - 1, {nfd, nfkd});
+    }
+
+private:
+    static uint8_t bits(std::initializer_list<Form> forms) {
+        uint8_t out = 0;
+        for (const Form form : forms) out |= static_cast<uint8_t>(1 << static_cast<int>(form));
+        return out;
+    }
+    void mark(char32_t first, char32_t last, std::initializer_list<Form> forms) {
+        unsure.update(first, last, [more = bits(forms)](uint8_t known) { return static_cast<uint8_t>(known | more); });
+    }
+    uint32_t keep(const std::vector<char32_t>& to) {
+        const auto at = static_cast<uint32_t>(parts.size());
+        parts.insert(parts.end(), to.begin(), to.end());
+        return at << 5 | static_cast<uint32_t>(to.size());
     }
 };
 

@@ -1,7 +1,6 @@
 #include "tokenizer/unicode_tables.h"
 
 #include <cctype>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -24,31 +23,35 @@ struct Tables {
     Blocks<uint16_t> flags;
     std::vector<std::string> script_names;                   // two a script: its code, its name
     std::vector<std::pair<char32_t, std::array<char32_t, 3>>> lower;
+    std::vector<char32_t> edges;
 
     Tables();
+
+private:
+    void add(Range r, uint16_t flag) {
+        flags.update(r.first, r.last, [flag](uint16_t known) { return static_cast<uint16_t>(known | flag); });
+    }
+    void add(const char* ranges, Flag flag) {
+        for_ranges(ranges, [&](Range r) { add(r, flag); });
+    }
+    void find_edges();
 };
 
-void add_flag(std::vector<uint16_t>& flat, const char* text, Flag flag) {
-    for_ranges(text, [&](Range r) {
-        for (char32_t c = r.first; c <= r.last; c++) flat[c] |= flag;
-    });
-}
-
-Tables::Tables() : category(flat_runs(data::categories)), script(flat_runs(data::scripts)), script_class(flat_runs(data::legacy_scripts)) {
-    std::vector<uint16_t> flat(points);
-    add_flag(flat, data::alphabetic, alphabetic);
-    add_flag(flat, data::onig_word, onig_word);
-    add_flag(flat, data::rust_numeric, rust_numeric);
-    add_flag(flat, data::rust_word, rust_word);
-    add_flag(flat, data::legacy_punctuation, punctuation);
-    add_flag(flat, data::legacy_control, control);
-    add_flag(flat, data::legacy_nonspacing, nonspacing);
-    add_flag(flat, data::legacy_accents, accent);
-    for (char32_t c = 0; c < points; c++) {
+Tables::Tables() : category(read_runs(data::categories)), script(read_runs(data::scripts)), script_class(read_runs(data::legacy_scripts)) {
+    add(data::alphabetic, alphabetic);
+    add(data::onig_word, onig_word);
+    add(data::rust_numeric, rust_numeric);
+    add(data::rust_word, rust_word);
+    add(data::legacy_punctuation, punctuation);
+    add(data::legacy_control, control);
+    add(data::legacy_nonspacing, nonspacing);
+    add(data::legacy_accents, accent);
+    for (const Range r : {Range{9, 13}, Range{0x85, 0x85}}) add(r, white);
+    find_edges();
+    for (const char32_t c : edges) {
         const auto kind = static_cast<Category>(category[c]);
-        if ((c >= 9 && c <= 13) || c == 0x85 || (kind >= Category::Zs && kind <= Category::Zp)) flat[c] |= white;
+        for (char32_t z = c; kind >= Category::Zs && kind <= Category::Zp && category[z] == category[c]; z++) add(Range{z, z}, white);
     }
-    flags = Blocks<uint16_t>(flat);
     for_mapping(data::lowercase, [&](char32_t c, const std::vector<char32_t>& to) {
         std::array<char32_t, 3> out{};
         std::copy(to.begin(), to.end(), out.begin());
@@ -58,6 +61,15 @@ Tables::Tables() : category(flat_runs(data::categories)), script(flat_runs(data:
         const size_t space = std::min(rest.find(' '), rest.size());
         script_names.emplace_back(rest.substr(0, space));
         rest.remove_prefix(std::min(space + 1, rest.size()));
+    }
+}
+
+void Tables::find_edges() {
+    constexpr char32_t block = Blocks<uint8_t>::block;
+    for (char32_t c = 0; c < points; c++) {
+        const bool even = category.even(c / block) && script.even(c / block) && flags.even(c / block);
+        if (c == 0 || category[c] != category[c - 1] || script[c] != script[c - 1] || flags[c] != flags[c - 1]) edges.push_back(c);
+        if (even) c |= block - 1;
     }
 }
 
@@ -86,10 +98,12 @@ constexpr LongName long_names[] = {
 template <class Holds>
 std::vector<Range> ranges_where(Holds holds) {
     std::vector<Range> out;
-    for (char32_t c = 0; c < points; c++) {
-        if (!holds(c)) continue;
-        if (!out.empty() && out.back().last + 1 == c) out.back().last = c;
-        else out.push_back({c, c});
+    const std::vector<char32_t>& edges = tables().edges;
+    for (size_t i = 0; i < edges.size(); i++) {
+        if (!holds(edges[i])) continue;
+        const char32_t last = (i + 1 < edges.size() ? edges[i + 1] : points) - 1;
+        if (!out.empty() && out.back().last + 1 == edges[i]) out.back().last = last;
+        else out.push_back({edges[i], last});
     }
     return out;
 }
@@ -163,6 +177,8 @@ int to_lower(char32_t c, char32_t out[3]) {
     while (n < 3 && at->second[n] != 0) out[n] = at->second[n], n++;
     return n;
 }
+
+std::span<const char32_t> property_edges() { return tables().edges; }
 
 std::vector<Range> property_ranges(std::string_view name) {
     std::string key;

@@ -2,6 +2,7 @@
 // engine); where another of its engines differs, the function says which. Immutable tables, decoded on first use; any thread.
 #pragma once
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -42,7 +43,10 @@ uint8_t script_class_legacy(char32_t c);
 inline constexpr uint8_t script_any = 255;
 
 // The ranges of a property by the name a regex gives it: "L", "Lu", "Letter", "Han", "Alphabetic", "^Han" ...; case, space, '-' and '_' do not count.
-// Empty when the name is unknown. Unicode 16.0. Slow (looks at every code point): for compiling patterns.
+// Empty when the name is unknown. Unicode 16.0.
 std::vector<Range> property_ranges(std::string_view name);
+
+// The code points, in order and from 0, at which any of the above but to_lower and script_class_legacy may change.
+std::span<const char32_t> property_edges();
 
 }  // namespace weir::tok::unicode

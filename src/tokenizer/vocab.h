@@ -1,6 +1,7 @@
 // All tokens of a tokenizer by id and by spelling: the model's, and over them the added ones.
 #pragma once
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "tokenizer/spec.h"
@@ -27,7 +28,9 @@ public:
         const uint32_t id = found(added_, text);
         return id == none ? model_id(text) : id;
     }
-    size_t memory_bytes() const { return table_.memory_bytes() + model_.memory_bytes() + added_.memory_bytes(); }
+    // Whether it is a token of the model that model_id() finds by the text that it has here.
+    bool own(uint32_t id) const { return own_[id]; }
+    size_t memory_bytes() const { return own_.capacity() / 8 + table_.memory_bytes() + model_.memory_bytes() + added_.memory_bytes(); }
 
 private:
     // Values of the indexes: a place in the table, or beyond it, in the list of spellings that have no place of their own.
@@ -41,6 +44,7 @@ private:
     TokenTable table_;
     TokenIndex model_, added_;
     std::vector<std::pair<std::string, uint32_t>> others_;
+    std::vector<bool> own_;
 };
 
 }  // namespace weir::tok
