@@ -6,7 +6,9 @@
 
 #include "command/command.h"
 #include "command/lines.h"
-#include "template/model_templates.h"
+#include "hub/model_files.h"
+#include "template/chat_template.h"
+#include "tokenizer/gguf.h"
 #include "wire/json_top.h"
 #include "wire/json_walk.h"
 #include "wire/json_write.h"
@@ -68,18 +70,46 @@ Result<void> read(Str line, Arena& arena, Request& out) {
     return {};
 }
 
+struct Model {
+    std::vector<NamedTemplate> templates;
+    std::string bos, eos, pad, unk;
+};
+
+void take(std::vector<std::pair<std::string, std::string>> named, std::vector<NamedTemplate>& out) {
+    for (auto& [name, text] : named) out.push_back({std::move(name), std::move(text)});
+}
+
+Result<Model> load(const std::string& path, const std::string& file) {
+    Model out;
+    if (!path.empty()) {
+        TRY(ModelFiles files, read_model_files(path, false));
+        if (files.templates.empty() && files.tokenizer.ends_with(".gguf")) {
+            TRY(tok::GgufFile gguf, tok::read_gguf_file(files.tokenizer));
+            if (!gguf.info.chat_template.empty()) files.templates.emplace_back("default", gguf.info.chat_template);
+            files.templates.insert(files.templates.end(), gguf.info.named_templates.begin(), gguf.info.named_templates.end());
+        }
+        if (file.empty() && files.templates.empty())
+            return Failure(Code::bad_field, "'" + path + "' has no chat template: no chat_template.jinja, none in tokenizer_config.json");
+        if (file.empty()) take(std::move(files.templates), out.templates);
+        out.bos = files.bos, out.eos = files.eos, out.pad = files.pad, out.unk = files.unk;
+    }
+    if (!file.empty()) {
+        TRY(auto named, read_template_file(file));
+        take(std::move(named), out.templates);
+    }
+    return out;
+}
+
 class Renderer {
 public:
-    explicit Renderer(ModelTemplates model) : model_(std::move(model)) {}
+    explicit Renderer(Model model) : model_(std::move(model)) {}
 
     Result<void> render(Str line, std::string& out) {
         Arena arena;
         Request request;
-        auto token = [](const std::optional<std::string>& t) { return t ? std::string_view(*t) : std::string_view(); };
-        request.input.bos_token = token(model_.bos_token);
-        request.input.eos_token = token(model_.eos_token);
-        request.input.pad_token = token(model_.pad_token);
-        request.input.unk_token = token(model_.unk_token);
+        const auto token = [](const std::string& text) { return text.empty() ? std::string_view() : std::string_view(text); };
+        request.input.bos_token = token(model_.bos), request.input.eos_token = token(model_.eos);
+        request.input.pad_token = token(model_.pad), request.input.unk_token = token(model_.unk);
         TRY_OK(read(line, arena, request));
         TRY(const NamedTemplate* chosen, pick(request));
         auto& compiled = compiled_[chosen];
@@ -94,7 +124,7 @@ private:
         if (model_.templates.size() == 1 && request.wanted.empty()) return &model_.templates[0];
         return choose_template(model_.templates, !request.input.tools.empty(), request.wanted);
     }
-    ModelTemplates model_;
+    Model model_;
     std::map<const NamedTemplate*, std::shared_ptr<const ChatTemplate>> compiled_;
 };
 
@@ -137,16 +167,10 @@ int reader(Renderer& renderer) {
 }  // namespace
 
 int render_template(const config::ToolCall& call) {
-    const std::string file = call.value("--chat-template"), path = call.value("--model");
-    auto model = file.empty() || !path.empty() ? load_model_templates(path) : load_template_file(file);
-    if (!file.empty() && !path.empty()) {   // the model's tokens, the file's template
-        auto override = load_template_file(file);
-        if (!override) model = std::move(override).error();
-        else if (!model) model = std::move(override);
-        else model->templates = std::move(override->templates);
-    }
+    auto model = load(call.value("--model"), call.value("--chat-template"));
     if (!model) {
-        std::fprintf(stderr, "weir template: %s\n", model.error()->message.c_str());
+        const FailureBody& f = *model.error();
+        std::fprintf(stderr, "weir template: %s%s%s\n", f.message.c_str(), f.detail.empty() ? "" : ": ", f.detail.c_str());
         return 1;
     }
     Renderer renderer(std::move(*model));

@@ -100,6 +100,7 @@ struct TextConfig {
     uint64_t l0_entries = 10'000, l0_bytes = 256u << 20;
     bool prefixes = true;                // beginnings of texts are, so that a further turn costs itself alone
     uint64_t prefix_bytes = 50u << 20;
+    bool cache_extend = true;            // a text that begins like a cached one is cached behind it
     std::string untrusted_special = "special";   // "text": what looks like a special token in a client's text is not one
 };
 

@@ -147,7 +147,7 @@ Result<void> Gateway::open_tokenizers() {
     hub.offline = config_.hub.offline;
     prepare::TextCacheOptions caches;
     if (text.l0) caches.l0_bytes = text.l0_bytes, caches.l0_entries = text.l0_entries;
-    if (text.prefixes) caches.prefix_bytes = text.prefix_bytes;
+    if (text.prefixes) caches.prefix_bytes = text.prefix_bytes, caches.extend = text.cache_extend;
     tokenizers_ = std::make_unique<Tokenizers>(std::move(hub), caches, text.untrusted_special == "text");
     metrics_.on_scrape([this](Metrics& m) { collect_text_caches(m, tokenizers_->caches()); });
     prepare::ModelSource source{text.model_path, text.tokenizer_path, text.chat_template, config_.hub.revision};

@@ -184,7 +184,7 @@ Result<void> read_template_json(std::string_view text, ModelFiles& out) {
 
 }  // namespace hub
 
-Result<ModelFiles> read_model_files(const std::string& path) {
+Result<ModelFiles> read_model_files(const std::string& path, bool vocabulary_wanted) {
     ModelFiles out;
     out.path = path;
     std::error_code why;
@@ -193,7 +193,8 @@ Result<ModelFiles> read_model_files(const std::string& path) {
     fs::path inside = folder ? fs::path(path) : fs::path(path).parent_path();
     if (inside.empty()) inside = ".";
     out.tokenizer = folder ? find_vocabulary(inside) : path;
-    if (out.tokenizer.empty()) return Failure(Code::model_unknown, "the model's folder holds no vocabulary that weir can read").detail(path);
+    if (out.tokenizer.empty() && vocabulary_wanted)
+        return Failure(Code::model_unknown, "the model's folder holds no vocabulary that weir can read").detail(path);
     if (!folder && path.ends_with(".gguf")) return out;
     out.folder = inside;
     bool lists_added_tokens = false;

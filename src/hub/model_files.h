@@ -32,8 +32,8 @@ struct ModelFiles {
 };
 
 // `path`: a folder, or a tokenizer or GGUF file. Precedence as transformers 5.23 has it. Failure: bad_request, names the file at
-// fault; model_unknown when there is nothing at `path` or no vocabulary in it.
-Result<ModelFiles> read_model_files(const std::string& path);
+// fault; model_unknown when there is nothing at `path`, or no vocabulary in it where one is wanted.
+Result<ModelFiles> read_model_files(const std::string& path, bool vocabulary_wanted = true);
 
 // --chat-template FILE: Jinja text; a *.json file may hold it as a string, or under "chat_template" as a string or a list of
 // {name, template}.

@@ -45,6 +45,16 @@ TEST_F(Folder, ReadsWhatAGatewayNeeds) {
     EXPECT_EQ(f.tokenizer, dir.path + "/tokenizer.json");
 }
 
+TEST(ModelFilesOf, AFolderOfTemplatesAloneNeedsNoVocabulary) {
+    TempDir dir;
+    dir.write("tokenizer_config.json", R"({"bos_token":"<s>","chat_template":"{{ x }}"})");
+    EXPECT_FALSE(read_model_files(dir.path));
+    auto files = read_model_files(dir.path, false);
+    ASSERT_TRUE(files);
+    EXPECT_EQ(files->bos, "<s>");
+    EXPECT_EQ(files->templates, (Templates{{"default", "{{ x }}"}}));
+}
+
 TEST_F(Folder, NestedTextConfigAndSingleStopId) {
     dir.write("config.json", R"({"model_type":"gemma3","text_config":{"max_position_embeddings":32768,"eos_token_id":106}})");
     ModelFiles f = read();

@@ -30,6 +30,7 @@ TextCaches::TextCaches(const TextCacheOptions& options) { make(options); }
 TextCaches::TextCaches(const TextCacheOptions& options, uint64_t seed) : hash_(seed) { make(options); }
 
 void TextCaches::make(const TextCacheOptions& options) {
+    extend_ = options.extend;
     if (options.l0_bytes && options.l0_entries) exact_ = std::make_unique<ExactCache>(options.l0_bytes, options.l0_entries);
     if (options.prefix_bytes) prefix_ = std::make_unique<PrefixCache>(options.prefix_bytes);
 }
@@ -138,7 +139,7 @@ Result<bool> EncodeJob::step(size_t bytes) {
 void EncodeJob::keep() {
     if (caches_) {
         take_relaxed(caches_->counts_.uncached_tokens, ids_.size() - from_.ids);
-        if (caches_->prefix_ && !keys_.empty()) {
+        if (caches_->prefix_ && !keys_.empty() && (caches_->extend_ || from_.bytes == 0)) {
             std::vector<TextKey> cut_keys;
             for (auto& cut : cuts_)
                 if (cut.bytes >= TextHash::block_bytes) cut_keys.push_back(caches_->hash_.beginning(text_, keys_, cut.bytes));

@@ -12,6 +12,7 @@ namespace weir::prepare {
 struct TextCacheOptions {
     uint64_t l0_bytes = 0, l0_entries = 0;       // 0: no exact cache
     uint64_t prefix_bytes = 0;                   // 0: no prefix cache, and so no turn reuse
+    bool extend = true;                          // what follows a known beginning is kept behind it; else only texts with a new beginning are
 };
 
 // Shared by all cores, for all tokenizers of the process.
@@ -34,6 +35,7 @@ private:
     TextHash hash_;
     std::unique_ptr<ExactCache> exact_;
     std::unique_ptr<PrefixCache> prefix_;
+    bool extend_ = true;
     Counts counts_;
 };
 

@@ -54,6 +54,26 @@ TEST_F(Encodes, AGrowingConversationCostsItsLastTurn) {
     EXPECT_LT(caches.prefix()->budget().used(), 12 * text.size()) << "a conversation is kept once";
 }
 
+TEST_F(Encodes, UnextendedKeepsOnlyNewBeginnings) {
+    TextCacheOptions options{0, 0, 10 << 20};
+    options.extend = false;
+    TextCaches caches(options, 1);
+    Random random(1);
+    const std::string first = turn(random, 4'000), text = first + turn(random, 4'000), longer = text + turn(random, 4'000);
+    size_t reused = 0;
+    cached(caches, first);
+    const uint64_t used = caches.prefix()->budget().used();
+    for (const std::string* grown : {&text, &longer}) {
+        EXPECT_EQ(cached(caches, *grown, {}, &reused), plain(*grown));
+        EXPECT_GT(reused + 1'600, first.size());
+        EXPECT_LE(reused, first.size());
+    }
+    EXPECT_EQ(caches.prefix()->budget().used(), used);
+    const std::string other = turn(random, 4'000);
+    cached(caches, other);
+    EXPECT_GT(caches.prefix()->budget().used(), used);
+}
+
 TEST_F(Encodes, ConversationsShareTheirBeginning) {
     TextCaches caches({0, 0, 10 << 20}, 1);
     Random random(2);

@@ -2,7 +2,7 @@
 
 namespace weir::config {
 namespace {
-constexpr Str tok = "tokenization", parsers = "parsers", cache = "the tokenizer cache";
+constexpr Str tok = "tokenization", parsers = "parsers";
 constexpr Row table[] = {
     row("text.model_path", WEIR_FIELD(text.model_path), text(), "",
         "Model whose tokenizer and template are used: a folder, a file, or a Hugging Face id, if need be with @REVISION.")
@@ -23,7 +23,6 @@ constexpr Row table[] = {
         .fe("--tokenizer-fallback", "DYN_TOKENIZER_FALLBACK"),
     later("text.trust_remote_code", flag(), "false", tok, "Allow tokenizers that bring code.")
         .fe("--trust-remote-code", "DYN_TRUST_REMOTE_CODE"),
-    later("text.cache_extend", flag(), "true", cache, "Extend cached prefixes.").fe("", "DYN_TOKENIZER_CACHE_EXTEND"),
     row("text.l0", WEIR_FIELD(text.l0), flag(), "false", "Cache the ids of whole texts.").la("--tokenizer-cache-enable-l0"),
     row("text.l0_entries", WEIR_FIELD(text.l0_entries), integer(1), "10000", "Texts in that cache at most.").la("--tokenizer-cache-l0-max-entries"),
     row("text.l0_bytes", WEIR_FIELD(text.l0_bytes), size(), "268435456", "Memory of that cache at most, bytes.")
@@ -33,6 +32,9 @@ constexpr Row table[] = {
         .fe("", "DYN_TOKENIZER_CACHE").la("--tokenizer-cache-enable-l1"),
     row("text.prefix_bytes", WEIR_FIELD(text.prefix_bytes), size(), "52428800", "Memory of that cache at most, bytes.")
         .fe("", "DYN_TOKENIZER_CACHE_BYTES").la("--tokenizer-cache-l1-max-memory"),
+    row("text.cache_extend", WEIR_FIELD(text.cache_extend), flag(), "true",
+        "Cache what follows a known beginning behind it; else only texts whose beginning is new are kept.")
+        .fe("", "DYN_TOKENIZER_CACHE_EXTEND"),
     later("text.reasoning_parser", text(), "", parsers, "How reasoning is found in a model's output.").la("--reasoning-parser"),
     later("text.tool_parser", text(), "", parsers, "How tool calls are found.").la("--tool-call-parser"),
     later("text.parser_family", choice("| legacy symphony"), "legacy", "parser family", "Which family of parsers.")
