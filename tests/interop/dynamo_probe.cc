@@ -7,6 +7,7 @@
 //     wrong-endpoint | no-tokens    requests that cannot succeed
 //     leave                         leaves a stream after its first tokens, then asks again
 //     files                         the card's files against their checksums
+//     fetch CACHE                   the card's files into a cache folder
 //     events COUNT PROMPT           hears the KV events of COUNT requests; then asks the worker for all it holds
 #include <cstdio>
 #include <cstdlib>
@@ -17,9 +18,10 @@
 #include <random>
 #include <set>
 
+#include "discovery/card_files.h"
 #include "discovery/dynamo_fleet.h"
 #include "dispatch/dynamo_stream.h"
-#include "engine/dynamo_events.h"
+#include "engine/kv_feed.h"
 #include "net/core.h"
 #include "planes/event_subscriber.h"
 #include "wire/blake3.h"
@@ -163,24 +165,29 @@ void files(const FoundWorker& worker) {
 // What one worker holds, as its events say.
 struct Holding final : EventListener, engine::KvEventSink {
     std::map<uint64_t, uint64_t> blocks;   // the worker's name: local hash
+    engine::KvFeed feed{*this, true};
+    uint64_t dumped_to = 0;
     std::set<uint64_t> wrong_parents;
     size_t events = 0, messages = 0, bad = 0, gaps = 0;
-    uint64_t last_id = 0, last_sequence = 0;
+    uint64_t last_sequence = 0;
     bool up = false;
     void connected() override { up = true; }
     void lost() override { up = false; }
     void message(const std::vector<std::string>& frames) override {
         auto envelope = frames.size() == 4 ? engine::read_event_frame(frames[3]) : Failure(Code::engine_garbage, "frames");
         auto inside = envelope ? engine::read_envelope(*envelope) : Failure(Code::engine_garbage, "envelope");
-        if (!inside || !engine::read_kv_events(inside->payload, *this)) return void(bad++);
+        struct Live final : engine::KvEventSink {
+            engine::KvFeed& feed;
+            explicit Live(engine::KvFeed& feed) : feed(feed) {}
+            void event(const engine::KvEvent& e) override { feed.live(e); }
+        } live(feed);
+        if (!inside || !engine::read_kv_events(inside->payload, live)) return void(bad++);
         gaps += messages > 0 && inside->sequence != last_sequence + 1;
         last_sequence = inside->sequence;
         messages++;
     }
     void event(const engine::KvEvent& e) override {
         events++;
-        gaps += last_id != 0 && e.event_id != last_id + 1;
-        last_id = e.event_id;
         if (e.has_parent && !blocks.contains(e.parent)) wrong_parents.insert(e.parent);
         for (auto& b : e.blocks) blocks[b.name] = b.local;
         for (uint64_t name : e.names) blocks.erase(name);
@@ -207,7 +214,9 @@ Task<std::string> recover(Client& client, const EventSource& source, Holding& in
         if (!more || !*more) co_return said;
         for (Str frame; (*stream)->take(frame);) {
             auto answer = engine::read_recovery_answer(frame, into);
-            if (answer && answer->kind != engine::RecoveryAnswer::end) said = answer->kind == engine::RecoveryAnswer::dump ? "dump" : answer->kind == engine::RecoveryAnswer::events ? "events" : answer->why;
+            if (!answer || answer->kind == engine::RecoveryAnswer::end) continue;
+            into.dumped_to = answer->last_event_id;
+            said = answer->kind == engine::RecoveryAnswer::dump ? "dump" : answer->kind == engine::RecoveryAnswer::events ? "events" : answer->why;
         }
     }
 }
@@ -217,9 +226,11 @@ Task<void> events(Client& client, Probe& probe) {
     Holding live, dumped;
     Nursery tasks;
     tasks.spawn(subscribe_events(client.resolver, probe.kv_channel.endpoint, probe.kv_channel.topic, live));
+    live.feed.ask_all();
     while (!live.up) co_await sleep_ms(5);
     const std::string before = co_await recover(client, probe.kv_source, live);   // what was published before we came
-    live.last_id = 0;
+    live.feed.answered_dump(live.dumped_to);
+    live.events = 0;
     const FoundWorker worker = probe.found.begin()->second;
     for (size_t i = 0; i < probe.number(0, 5); i++) {
         Asked answer;
@@ -233,7 +244,7 @@ Task<void> events(Client& client, Probe& probe) {
     const std::string after = co_await recover(client, probe.kv_source, dumped);
     std::string line;
     JsonWriter w(line);
-    w.object().member("messages", live.messages).member("events", live.events).member("bad", live.bad).member("gaps", live.gaps);
+    w.object().member("messages", live.messages).member("events", live.events).member("bad", live.bad).member("gaps", live.gaps + live.feed.counts.gaps);
     w.member("blocks", live.blocks.size()).member("dumped", dumped.blocks.size()).member("equal", live.blocks == dumped.blocks);
     w.member("orphans", live.wrong_parents.size() + dumped.wrong_parents.size()).member("before", before).member("after", after).end_object();
     print(line);
@@ -257,6 +268,18 @@ Task<void> script(Client& client, Probe& probe) {
     const size_t count = probe.command == "ask" ? probe.number(0, 1) : 1, prompt = probe.number(1, 40);
     const size_t max = leave ? 50'000 : probe.number(2, 8);
     if (probe.command == "files") co_return files(workers[0]);
+    if (probe.command == "fetch") {
+        Pool pool(1, 16);
+        CardFilesOptions options;
+        options.cache = probe.arguments.at(0);
+        auto folder = co_await fetch_card_files(client.resolver, pool, workers[0].card, options);
+        std::string line;
+        JsonWriter w(line);
+        w.object().member("folder", folder ? *folder : std::string()).member("error", folder ? std::string() : folder.error()->message);
+        w.member("from", workers[0].card->config ? workers[0].card->config->path : std::string()).end_object();
+        print(line);
+        co_return;
+    }
     if (probe.command == "events") {
         co_await events(client, probe);
         co_return;

@@ -2,9 +2,9 @@
 discovery, request plane, call-home streams and payloads. Loopback or this machine's own address only."""
 import contextlib
 import json
-import os
 import pathlib
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -21,9 +21,9 @@ PROBE = pathlib.Path(weir_process.BINARY).parent / "dynamo_probe"
 class Worker:
     """One `python -m dynamo.mocker` process."""
 
-    def __init__(self, folder, model, *flags):
+    def __init__(self, folder, model, *flags, **variables):
         self.log = folder / f"mocker-{len(list(folder.glob('mocker-*')))}.log"
-        env = {**weir_process.QUIET_ENV, "DYN_FILE_KV": str(folder / "kv"), "DYN_DISCOVERY_BACKEND": "file", "HF_HUB_OFFLINE": "1", "NO_COLOR": "1"}
+        env = {**weir_process.QUIET_ENV, "DYN_FILE_KV": str(folder / "kv"), "DYN_DISCOVERY_BACKEND": "file", "HF_HUB_OFFLINE": "1", "NO_COLOR": "1", **variables}
         command = [provide.dynamo(), "-m", "dynamo.mocker", "--model-path", folder / "model", "--model-name", model, "--discovery-backend", "file",
                    "--speedup-ratio", "20", "--block-size", "16", "--num-gpu-blocks-override", "4096", "--max-num-seqs", "256", *flags]
         with open(self.log, "wb") as log:
@@ -123,12 +123,37 @@ def roles(case):
             case.check("a decode worker is ready when a prefill worker is there", '"workers":2,"ready":true' in out, out)
 
 
+def small_port():
+    """Dynamo reads its system port into 16 bits with a sign."""
+    for port in range(20000, 32000):
+        with contextlib.closing(socket.socket()) as s:
+            try:
+                s.bind(("0.0.0.0", port))
+                return port
+            except OSError:
+                pass
+    raise Unavailable("no free port below 32768")
+
+
+def files_of_workers(case):
+    """A worker with a system port serves its card's files itself."""
+    with Worker(case.folder, "served", DYN_SYSTEM_PORT=str(small_port())):
+        answer = case.probe("served", "fetch", case.folder / "cache")[-1]
+        case.check("the card names URLs", answer["from"].startswith("http://"), answer)
+        same = not answer["error"] and all((pathlib.Path(answer["folder"]) / name).read_bytes() == data for name, data in toy_model.files().items())
+        case.check("and the files come from there", same, answer)
+    with Worker(case.folder, "local"):
+        answer = case.probe("local", "fetch", case.folder / "cache2")[-1]
+        same = not answer["error"] and all((pathlib.Path(answer["folder"]) / name).read_bytes() == data for name, data in toy_model.files().items())
+        case.check("or from the worker's local folder", same and not answer["from"].startswith("http"), answer)
+
+
 def suite(setup, dialect, tls):
     provide.dynamo()
     if not PROBE.exists():
         raise Unavailable(f"no {PROBE}: ninja dynamo_probe")
     passed, failed, said = 0, 0, []
-    for part in (one_worker, workers_come_and_go, roles):
+    for part in (one_worker, workers_come_and_go, roles, files_of_workers):
         with tempfile.TemporaryDirectory(prefix="weir-dynamo-") as folder:
             case = Case(pathlib.Path(folder))
             toy_model.write(case.folder / "model")
