@@ -18,7 +18,11 @@ AddedTokens::AddedTokens(std::vector<Token> tokens) : tokens_(std::move(tokens))
     std::vector<uint8_t> distinct;
     for (unsigned byte = 0; byte < 256; byte++) {
         starts_[byte] = trie_.step(Trie::root, static_cast<uint8_t>(byte)) != Trie::none;
-        if (starts_[byte]) distinct.push_back(static_cast<uint8_t>(byte));
+        if (!starts_[byte]) continue;
+        distinct.push_back(static_cast<uint8_t>(byte));
+        const uint32_t node = trie_.step(Trie::root, static_cast<uint8_t>(byte));
+        for (unsigned next = 0; next < 256; next++)
+            seconds_[next] |= trie_.value(node) != Trie::none || trie_.step(node, static_cast<uint8_t>(next)) != Trie::none;
     }
     is_few_ = !distinct.empty() && distinct.size() <= 4;
     for (size_t i = 0; is_few_ && i < 4; i++) few_[i] = distinct[std::min(i, distinct.size() - 1)];
@@ -40,7 +44,10 @@ size_t AddedTokens::candidate(std::string_view text, size_t from) const {
             const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + at));
             const __m128i hit = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(bytes, a), _mm_cmpeq_epi8(bytes, b)),
                                              _mm_or_si128(_mm_cmpeq_epi8(bytes, c), _mm_cmpeq_epi8(bytes, d)));
-            if (const int mask = _mm_movemask_epi8(hit)) return at + static_cast<size_t>(std::countr_zero(static_cast<unsigned>(mask)));
+            for (auto mask = static_cast<unsigned>(_mm_movemask_epi8(hit)); mask != 0; mask &= mask - 1) {
+                const size_t found = at + static_cast<size_t>(std::countr_zero(mask));
+                if (found + 1 == text.size() || seconds_[static_cast<uint8_t>(text[found + 1])]) return found;
+            }
         }
     }
     while (at < text.size() && !starts_[static_cast<uint8_t>(text[at])]) at++;

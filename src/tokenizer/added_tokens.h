@@ -42,6 +42,7 @@ private:
     std::vector<Token> tokens_;
     Trie trie_;
     bool starts_[256] = {};                                // bytes that a token begins with
+    bool seconds_[256] = {};                               // and those that may come next, whatever it began with
     uint8_t few_[4] = {};                                  // the same when there are at most four, repeated
     bool is_few_ = false;
 };

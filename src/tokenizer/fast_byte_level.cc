@@ -6,6 +6,7 @@
 #include "tokenizer/decoders.h"
 #include "tokenizer/fast_cache.h"
 #include "tokenizer/fast_reach.h"
+#include "tokenizer/fast_scratch.h"
 #include "tokenizer/fast_spaces.h"
 #include "tokenizer/fast_tables.h"
 #include "tokenizer/scan.h"
@@ -14,45 +15,10 @@
 namespace weir::tok {
 namespace {
 
+using Scratch = TableScratch;
 static_assert(PieceCache::memory_bytes() <= fast_cache_bytes);
-constexpr size_t batch = 32;                     // pre-tokens whose look-ups are under way together
+constexpr size_t batch = PieceCache::Batch::size;    // pre-tokens whose look-ups are under way together
 constexpr size_t match_short_max = 63;           // bytes of a piece whose places fit one word
-
-struct Scratch final : FastScratch {
-    ScanScratch scan;
-    PieceCache cache;
-    BpeScratch bpe;
-    std::vector<uint32_t> ids;
-    std::vector<uint64_t> dead;                  // of a long piece
-    std::vector<uint8_t> lens;
-    // Verdicts on neighbours met lately: the two ids, then the verdict. 0 is none.
-    std::array<uint64_t, 4096> pairs{};
-    bool apart(const TokenTrees& trees, const Bpe& bpe, uint32_t a, uint32_t b) {
-        const uint64_t key = (uint64_t(a) << 32 | b) * 2 + 1;
-        uint64_t& known = pairs[key * 0x9E3779B97F4A7C15u >> 52];
-        if (known >> 1 != key) known = key << 1 | uint64_t(trees.neighbours(bpe, a, b));
-        return known & 1;
-    }
-};
-
-// Places of a short piece, and of any.
-class FewPlaces {
-public:
-    bool operator[](size_t at) const { return bits_ >> at & 1; }
-    void set(size_t at) { bits_ |= uint64_t(1) << at; }
-
-private:
-    uint64_t bits_ = 0;
-};
-class ManyPlaces {
-public:
-    ManyPlaces(std::vector<uint64_t>& bits, size_t count) : bits_(bits) { bits_.assign(count / 64 + 1, 0); }
-    bool operator[](size_t at) const { return bits_[at >> 6] >> (at & 63) & 1; }
-    void set(size_t at) { bits_[at >> 6] |= uint64_t(1) << (at & 63); }
-
-private:
-    std::vector<uint64_t>& bits_;
-};
 
 class TableEncoder final : public FastEncoder {
 public:
@@ -67,6 +33,7 @@ public:
         const size_t stop = budget < text.size() - from ? from + budget : text.size();
         if (by_chars_ && from == 0 && !text.empty()) from = encode_first(text, first, s, ids);
         while (from < stop) {
+            s.cache.renew();
             const size_t end = scanner_->scan(text, from, s.scan);
             s.ids.resize(std::max(s.ids.size(), end - from + PieceCache::ids_slack));
             uint32_t* out = s.ids.data();
@@ -101,8 +68,10 @@ private:
     }
     bool cuts_run(std::string_view text, size_t at) const;
     void note_alone(const std::string& bytes);
+    void note_joins(std::string_view bytes);
+    void spell_hidden(const TokenizerSpec&, std::vector<std::string>& raw);
     bool fill_words(const TokenizerSpec&, const Vocab&, const std::vector<std::string>& raw, const std::vector<uint32_t>& symbols);
-    bool fill_bytes(const Vocab&, std::vector<std::string>& raw, std::vector<uint32_t>& symbols);
+    bool fill_bytes(const TokenizerSpec&, const Vocab&, std::vector<std::string>& raw, std::vector<uint32_t>& symbols);
     bool fill_chars(const TokenizerSpec&, const Vocab&, std::vector<std::string>& raw, std::vector<uint32_t>& symbols);
     size_t encode_first(std::string_view text, bool first, Scratch&, std::vector<uint32_t>& ids) const;
     void symbols_of(const char* p, size_t len, BpeScratch&) const;
@@ -134,11 +103,11 @@ bool TableEncoder::fill(const TokenizerSpec& spec, const Vocab& vocab) {
     byte_ids_.fill(Vocab::none);
     std::vector<std::string> raw(vocab.size());
     std::vector<uint32_t> symbols;
-    const bool known = by_chars_ ? fill_chars(spec, vocab, raw, symbols) : fill_bytes(vocab, raw, symbols);
+    const bool known = by_chars_ ? fill_chars(spec, vocab, raw, symbols) : fill_bytes(spec, vocab, raw, symbols);
     return known && fill_words(spec, vocab, raw, symbols);
 }
 
-bool TableEncoder::fill_bytes(const Vocab& vocab, std::vector<std::string>& raw, std::vector<uint32_t>& symbols) {
+bool TableEncoder::fill_bytes(const TokenizerSpec& spec, const Vocab& vocab, std::vector<std::string>& raw, std::vector<uint32_t>& symbols) {
     for (uint32_t id = 0; id < vocab.size(); id++) {
         const std::string_view text = vocab.text(id);
         if (text.empty() || !vocab.own(id)) continue;
@@ -148,6 +117,7 @@ bool TableEncoder::fill_bytes(const Vocab& vocab, std::vector<std::string>& raw,
         else cuts_.add(bytes);
         raw[id] = std::move(bytes);
     }
+    spell_hidden(spec, raw);
     return symbols.size() == 256 || !bpe_.has_unk();    // a byte without a token is lost, or would be the unknown one
 }
 
@@ -182,16 +152,36 @@ bool TableEncoder::fill_chars(const TokenizerSpec& spec, const Vocab& vocab, std
         }
         if (symbol) symbols.push_back(id);
         else cuts_.add(bytes);
-        for (size_t at = bytes.find(' ', 1); at != bytes.npos; at = bytes.find(' ', at + 1)) {
-            if (bytes[at - 1] != ' ') rule_.joins[static_cast<uint8_t>(bytes[at - 1])] = true;
-        }
+        note_joins(bytes);
         raw[id] = std::move(bytes);
     }
+    spell_hidden(spec, raw);
     space_id_ = vocab.model_id(mark);
     if (space_id_ == Vocab::none || spec.model.merges.empty()) return false;
     rule_.joins[0x81] = true;                    // U+2581 itself ends in it
     scanner_ = make_space_scanner(rule_);
     return true;
+}
+
+void TableEncoder::note_joins(std::string_view bytes) {
+    for (size_t at = bytes.find(' ', 1); at != bytes.npos; at = bytes.find(' ', at + 1)) {
+        if (bytes[at - 1] != ' ') rule_.joins[static_cast<uint8_t>(bytes[at - 1])] = true;
+    }
+}
+
+// An added token may have taken the number of a token of the model, which merging makes all the same.
+void TableEncoder::spell_hidden(const TokenizerSpec& spec, std::vector<std::string>& raw) {
+    std::vector<bool> known(raw.size());
+    for (size_t id = 0; id < raw.size(); id++) known[id] = !raw[id].empty();
+    for (uint32_t number = 0; number < spec.model.merges.size(); number++) {
+        const auto [left, right] = spec.model.merges[number];
+        const uint32_t id = bpe_.merged(number);
+        if (known[id] || !known[left] || !known[right]) continue;
+        raw[id] = raw[left] + raw[right];
+        known[id] = true;
+        cuts_.add(raw[id]);
+        if (by_chars_) note_joins(raw[id]);
+    }
 }
 
 bool TableEncoder::fill_words(const TokenizerSpec& spec, const Vocab& vocab, const std::vector<std::string>& raw, const std::vector<uint32_t>& symbols) {
@@ -290,10 +280,7 @@ void TableEncoder::symbols_of(const char* p, size_t len, BpeScratch& s) const {
 // Keys of the whole batch first, then what the cache has for them, so that what is needed is on its way from memory meanwhile.
 uint32_t* TableEncoder::encode_batch(std::string_view text, size_t base, const uint32_t* ends, size_t first, size_t last, Scratch& s,
                                      uint32_t* out) const {
-    ShortKey keys[batch];
-    uint64_t hashes[batch];
-    uint32_t values[batch];
-    uint32_t places[batch];
+    PieceCache::Batch b;
     const char* const start = text.data() + base;
     const char* const end = text.data() + text.size();
     const char* const begin = start + (first > 0 ? ends[first - 1] : 0);
@@ -304,31 +291,30 @@ uint32_t* TableEncoder::encode_batch(std::string_view text, size_t base, const u
         const char* next = start + ends[first + i];
         const auto len = static_cast<size_t>(next - p);
         if (len <= ShortKey::bytes_max) {
-            keys[i] = room ? ShortKey::of(p, len) : ShortKey::of(p, len, static_cast<size_t>(end - p));
-            hashes[i] = keys[i].hash();
+            b.keys[i] = room ? ShortKey::of(p, len) : ShortKey::of(p, len, static_cast<size_t>(end - p));
+            b.hashes[i] = b.keys[i].hash();
         } else {
-            keys[i].words = ShortKey::Words{};
-            hashes[i] = len <= PieceCache::bytes_max ? token_hash({p, len}) : 0;
+            b.keys[i].words = ShortKey::Words{};
+            b.hashes[i] = len <= PieceCache::bytes_max ? token_hash({p, len}) : 0;
         }
-        s.cache.prefetch(hashes[i]);
+        s.cache.prefetch(b.hashes[i]);
         p = next;
     }
-    for (size_t i = 0; i < count; i++) {
-        values[i] = 0;
-        if (keys[i].tag() == 0) s.cache.prefetch_long(hashes[i]);
-        else if ((values[i] = s.cache.find(keys[i], hashes[i], places[i])) == 0) words_.prefetch(hashes[i]);
-        else if (!(values[i] & PieceCache::one)) __builtin_prefetch(s.cache.list(places[i]));
+    for (uint32_t missing = s.cache.find_all(b, count); missing != 0; missing &= missing - 1) {
+        const int i = __builtin_ctz(missing);
+        if (b.keys[i].tag() == 0) s.cache.prefetch_long(b.hashes[i]);
+        else words_.prefetch(b.hashes[i]);
     }
     p = begin;
     for (size_t i = 0; i < count; i++) {
         const char* next = start + ends[first + i];
-        if (values[i] & PieceCache::one) {
-            *out++ = values[i] & PieceCache::id_mask;
-        } else if (values[i] != 0 && s.cache.holds(places[i], keys[i])) {    // not displaced by one of this batch
-            std::memcpy(out, s.cache.list(places[i]), PieceCache::short_ids_max * 4);
-            out += PieceCache::count(values[i]);
+        if (b.values[i] & PieceCache::one) {
+            *out++ = b.values[i] & PieceCache::id_mask;
+        } else if (b.values[i] != 0) {
+            std::memcpy(out, s.cache.list(b.values[i]), PieceCache::short_ids_max * 4);
+            out += PieceCache::count(b.values[i]);
         } else {
-            out = encode_other(p, static_cast<size_t>(next - p), static_cast<size_t>(end - p), hashes[i], s, out);
+            out = encode_other(p, static_cast<size_t>(next - p), static_cast<size_t>(end - p), b.hashes[i], s, out);
         }
         p = next;
     }
@@ -379,12 +365,11 @@ uint32_t* TableEncoder::encode_part(const char* p, size_t len, size_t readable, 
     ShortKey key = ShortKey::of(p, len, readable);
     const uint64_t hash = key.hash();
     key = key.with(part);
-    uint32_t place = 0;
-    if (const uint32_t known = s.cache.find(key, hash, place); known & PieceCache::one) {
+    if (const uint32_t known = s.cache.find(key, hash); known & PieceCache::one) {
         *out = known & PieceCache::id_mask;
         return out + 1;
     } else if (known != 0) {
-        std::memcpy(out, s.cache.list(place), PieceCache::short_ids_max * 4);
+        std::memcpy(out, s.cache.list(known), PieceCache::short_ids_max * 4);
         return out + PieceCache::count(known);
     }
     if (const uint32_t found = words_.find(key, hash); found & flag) {
