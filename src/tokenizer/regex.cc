@@ -1,5 +1,6 @@
 #include "tokenizer/regex.h"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -79,10 +80,15 @@ std::vector<unicode::Range> find_late() {
     auto code = compile_pcre("\\p{Cn}+");
     if (!code) return out;
     std::string assigned;
-    for (char32_t c = 0x80; c < 0x110000; c++) {
-        const unicode::Category kind = unicode::category(c);
-        const bool old = kind == unicode::Category::Co || (c >= 0xAC00 && c < 0xD7A4) || (c >= 0x4E00 && c < 0x9FA6);
-        if (kind != unicode::Category::Cn && kind != unicode::Category::Cs && !old) unicode::append_point(assigned, c);
+    const auto edges = unicode::property_edges();
+    for (size_t i = 0; i + 1 < edges.size(); i++) {
+        using enum unicode::Category;
+        const unicode::Category kind = unicode::category(edges[i]);
+        if (kind == Cn || kind == Cs || kind == Co) continue;
+        for (char32_t c = std::max<char32_t>(edges[i], 0x80); c < edges[i + 1]; c++) {
+            const bool old = (c >= 0xAC00 && c < 0xD7A4) || (c >= 0x4E00 && c < 0x9FA6);
+            if (!old) unicode::append_point(assigned, c);
+        }
     }
     for (size_t at = 0; search(*code, assigned, at) >= 0;) {
         const PCRE2_SIZE* ends = pcre2_get_ovector_pointer(memory().data);

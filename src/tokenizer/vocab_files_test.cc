@@ -53,12 +53,12 @@ TEST_F(OldFolder, Gpt2) {
 
 TEST_F(OldFolder, TheModelTypeTellsWhereNoClassIsNamed) {
     write("vocab.json", vocab), write("merges.txt", merges), write("config.json", R"({"model_type": "roberta"})");
-    write("special_tokens_map.json", R"({"mask_token": {"content": "<mask>", "lstrip": true}, "unk_token": "b"})");
+    write("special_tokens_map.json", R"({"mask_token": {"content": "<mask>", "lstrip": true}, "unk_token": "<unk>"})");
     write("added_tokens.json", R"({"<more>": 40})");
     const TokenizerRef tokenizer = load();
     ASSERT_TRUE(tokenizer);
     EXPECT_THAT(ids(tokenizer, "ab <mask>", true), ElementsAre(0, 4, 7, 1));
-    EXPECT_THAT(ids(tokenizer, "<more><pad>", false), ElementsAre(9, 10)) << "new tokens are numbered behind the vocabulary";
+    EXPECT_THAT(ids(tokenizer, "<more><pad>", false), ElementsAre(9, 11)) << "new tokens are numbered behind the vocabulary";
 }
 
 TEST_F(OldFolder, Qwen2) {
