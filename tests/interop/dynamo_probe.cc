@@ -3,7 +3,7 @@
 //   dynamo_probe FOLDER MODEL COMMAND [ARGUMENT...]
 //     workers N                     until N workers of the model are found
 //     gone                          until the model has no worker left
-//     ask COUNT PROMPT MAX [CODEC]  COUNT requests at once, PROMPT tokens each, round robin over the workers
+//     ask COUNT PROMPT MAX [CODEC [IDLE_MS]]   COUNT requests at once, PROMPT tokens each, round robin over the workers
 //     wrong-endpoint | no-tokens    requests that cannot succeed
 //     leave                         leaves a stream after its first tokens, then asks again
 //     files                         the card's files against their checksums
@@ -286,6 +286,7 @@ Task<void> script(Client& client, Probe& probe) {
     }
     if (probe.command == "wrong-endpoint") workers[0].instance.address += "-not";
     client.times.prologue_ms = probe.command == "no-tokens" ? 1'000 : 30'000;
+    client.times.idle_ms = probe.number(4, 0);
     std::vector<Asked> answers(count);
     Nursery nursery;
     for (size_t i = 0; i < count; i++) {

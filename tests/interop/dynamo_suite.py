@@ -6,7 +6,6 @@ import pathlib
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 
@@ -111,6 +110,25 @@ def workers_come_and_go(case):
         case.check("the dead worker's records are deleted", not left, left)
 
 
+def a_worker_dies(case):
+    with Worker(case.folder, "dies") as worker:
+        case.probe("dies", "workers", 1)
+        for how, what, error in ((signal.SIGSTOP, "a frozen worker is left after the silence allowed", "lost_mid_stream"),
+                                 (signal.SIGKILL, "a killed worker's stream is lost, and says so", "lost_mid_stream")):
+            seen = worker.log.read_text(errors="replace").count("request received")
+            asking = subprocess.Popen([str(PROBE), str(case.folder / "kv"), "dies", "ask", "1", "40", "50000", "msgpack", "2000"], stdin=subprocess.DEVNULL,
+                                      stdout=subprocess.PIPE, text=True)
+            weir_process.wait_until(lambda: worker.log.read_text(errors="replace").count("request received") > seen, 30, "a request at the worker")
+            worker.process.send_signal(how)
+            try:
+                answer = json.loads(asking.communicate(timeout=40)[0].splitlines()[0])
+            except subprocess.TimeoutExpired:
+                asking.kill()
+                answer = {"error": "none, it hangs", "ended": None}
+            case.check(what, answer["error"] in (error, "reset_before_byte", "first_byte_timeout") and not answer["ended"], answer)
+            worker.process.send_signal(signal.SIGCONT)
+
+
 def roles(case):
     with Worker(case.folder, "pd", "--disaggregation-mode", "decode"):
         late = subprocess.Popen([str(PROBE), str(case.folder / "kv"), "pd", "workers", "2"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
@@ -153,7 +171,7 @@ def suite(setup, dialect, tls):
     if not PROBE.exists():
         raise Unavailable(f"no {PROBE}: ninja dynamo_probe")
     passed, failed, said = 0, 0, []
-    for part in (one_worker, workers_come_and_go, roles, files_of_workers):
+    for part in (one_worker, workers_come_and_go, a_worker_dies, roles, files_of_workers):
         with tempfile.TemporaryDirectory(prefix="weir-dynamo-") as folder:
             case = Case(pathlib.Path(folder))
             toy_model.write(case.folder / "model")
