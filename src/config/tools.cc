@@ -19,7 +19,7 @@ constexpr ToolFlag chat_template[] = {{"--model", "PATH", "the model: a folder w
 constexpr ToolFlag replay[] = {
     {"--trace", "FILE", "requests to replay, in Mooncake's format", "load"},
     {"--synthetic", "KNOBS", "made-up requests instead: requests= prompt= out= shared= groups= skew= turns= burst=, with commas", "load"},
-    {"--decisions", "FILE", "a log of decisions instead: what the first of --policies would have chosen", "load"},
+    {"--decisions", "FILE", "a log of decisions instead: what each of --policies would have chosen", "load"},
     {"--part", "FROM:TO", "only these of the requests, as fractions"},
     {"--workers", "N", "engines; 8"},
     {"--decode-workers", "N", "that many decode what the others prefill; 0: each does both"},

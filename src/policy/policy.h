@@ -92,6 +92,7 @@ std::unique_ptr<Policy> make_policy(const PolicyConfig&);
 // Implementations, one file each, no headers.
 std::unique_ptr<Policy> make_random(const PolicyConfig&);
 std::unique_ptr<Policy> make_round_robin(const PolicyConfig&);
+std::unique_ptr<Policy> make_soonest(const PolicyConfig&);
 std::unique_ptr<Policy> make_power_of_two(const PolicyConfig&);
 std::unique_ptr<Policy> make_kv(const PolicyConfig&);
 std::unique_ptr<Policy> make_least_loaded(const PolicyConfig&);

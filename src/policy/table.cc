@@ -7,6 +7,8 @@
 namespace weir {
 namespace {
 constexpr PolicyRow rows[] = {
+    {"soonest", make_soonest, "where the first token is expected soonest; needs no tuning"},
+    {"default", make_soonest, "soonest"},
     {"round_robin", make_round_robin, "each worker in turn, over all cores"},
     {"random", make_random, "any worker, evenly"},
     {"power_of_two", make_power_of_two, "the less loaded of two workers drawn at random"},

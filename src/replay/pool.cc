@@ -1,5 +1,7 @@
 #include "replay/pool.h"
 
+#include <algorithm>
+
 namespace weir::replay {
 namespace {
 
@@ -21,7 +23,7 @@ void copy_loads(const LoadCell& from, LoadCell& to) {
 
 Pool::Pool(const Setup& setup, uint32_t workers, Leg::Role role, sim::EngineParams engine, std::unique_ptr<Policy> policy,
            const char* policy_name)
-    : setup_(setup), role_(role), engine_params_(engine), engines_(workers), slots_(workers),
+    : setup_(setup), role_(role), engine_params_(engine), engines_(workers), slots_(workers), generated_(workers),
       registry_(setup.faults.stale_load_ms > 0 ? shown_ : cells_, nullptr, false, [this](FleetViewRef view) { publish(std::move(view)); }, clock_),
       routing_(route::only(std::move(policy), policy_name)), random_(setup.seed), losses_(setup.seed ^ 0x10557) {}
 
@@ -71,6 +73,7 @@ Result<void> Pool::revive(uint32_t worker) {
     spec.batch_tokens = engine_params_.max_num_batched_tokens, spec.max_seqs = engine_params_.max_num_seqs;
     TRY(slots_[worker], registry_.add(std::move(spec)));
     engines_[worker] = std::make_unique<sim::EngineModel>(engine_params_);
+    generated_[worker] = 0;
     if (slots_[worker] >= worker_at_.size()) worker_at_.resize(slots_[worker] + 1);
     worker_at_[slots_[worker]] = worker;
     cells_used_ = std::max(cells_used_, number(worker) + 1);
@@ -138,9 +141,13 @@ void Pool::report_loads(Instant now) {
         const sim::EngineLoad load = engines_[i]->load();
         LoadReport report;
         report.waiting = load.waiting, report.running = load.running;
+        report.waiting_tokens = static_cast<uint32_t>(std::min<uint64_t>(engines_[i]->waiting_tokens(), UINT32_MAX));
+        const uint64_t made = engines_[i]->totals().generated_tokens;
+        if (now > reported_at_) report.tok_s = static_cast<uint32_t>((made - std::exchange(generated_[i], made)) * ns_per_s / (now - reported_at_));
         report.kv_used = load.blocks_in_use, report.kv_total = load.blocks_total;
         seen.report(number(i), report, now);
     }
+    reported_at_ = now;
 }
 
 void Pool::requests_at_workers(std::vector<uint32_t>& out) const {

@@ -66,6 +66,8 @@ private:
     std::vector<std::unique_ptr<sim::EngineModel>> engines_;
     std::vector<WorkerSlot> slots_;                   // of a worker
     std::vector<uint32_t> worker_at_;                 // of a slot
+    std::vector<uint64_t> generated_;                 // tokens of a worker, as of its last report
+    Instant reported_at_ = 0;
     sim::EngineTotals of_the_dead_;
     ManualClock clock_;                               // of the registry, which waits before it uses a number again
     uint32_t cells_used_ = 0;

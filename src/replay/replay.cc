@@ -1,5 +1,7 @@
 #include "replay/replay.h"
 
+#include "replay/decisions.h"
+
 #include <cstdio>
 #include <fstream>
 #include <sstream>
@@ -19,6 +21,25 @@ Result<void> write_file(const std::string& path, const std::string& text) {
     return out ? Result<void>() : Failure(Code::internal, path + " cannot be written");
 }
 
+Result<std::string> read_file(const std::string& path) {
+    std::ifstream in(path, std::ios::binary);
+    if (!in) return Failure(Code::bad_field, path + " cannot be read");
+    std::ostringstream text;
+    text << in.rdbuf();
+    return text.str();
+}
+
+int decide(const Settings& s) {
+    auto log = read_file(s.decisions);
+    if (!log) return complain(log.error());
+    for (const Contestant& policy : s.contest.policies) {
+        auto second = decide_again(*log, policy, s.contest.setup.policy, s.contest.setup.seed);
+        if (!second) return complain(Failure(Code::bad_field, s.decisions + ": " + second.error()->message));
+        std::fputs(second_text(*second, policy).c_str(), stdout);
+    }
+    return 0;
+}
+
 std::string last_name(const std::string& path) { return path.substr(path.find_last_of('/') + 1); }
 
 }  // namespace
@@ -26,11 +47,8 @@ std::string last_name(const std::string& path) { return path.substr(path.find_la
 Result<Workload> load_workload(const Settings& s, std::string& title) {
     Workload all;
     if (!s.trace.empty()) {
-        std::ifstream in(s.trace, std::ios::binary);
-        if (!in) return Failure(Code::bad_field, s.trace + " cannot be read");
-        std::ostringstream text;
-        text << in.rdbuf();
-        auto read = read_trace(text.str(), s.contest.setup.seed);
+        TRY(const std::string text, read_file(s.trace));
+        auto read = read_trace(text, s.contest.setup.seed);
         if (!read) return Failure(Code::bad_field, s.trace + ": " + read.error()->message);
         all = *std::move(read);
         title = last_name(s.trace);
@@ -51,7 +69,7 @@ Result<Workload> load_workload(const Settings& s, std::string& title) {
 int run(const config::ToolCall& call) {
     auto settings = settings_of(call);
     if (!settings) return complain(settings.error());
-    if (!settings->decisions.empty()) return complain(Failure(Code::bad_field, "--decisions: not yet"));
+    if (!settings->decisions.empty()) return decide(*settings);
     ReportStyle style;
     style.measured = settings->measured;
     auto workload = load_workload(*settings, style.workload);

@@ -104,7 +104,7 @@ Result<Settings> settings_of(const config::ToolCall& call) {
     TRY_OK(r.read<double>("--rate", contest.rate, 1e-6, 1e9));
     if (call.has("--rate") && call.has("--load")) return Failure(Code::bad_field, "give --load or --rate, not both");
     std::string policies = call.value("--policies");
-    if (policies.empty()) policies = "round_robin,power_of_two,kv,cache_aware";
+    if (policies.empty()) policies = "round_robin,power_of_two,kv,cache_aware,default";
     for (const std::string& name : pieces(policies, ',')) {
         TRY(Contestant one, parse_contestant(name));
         contest.policies.push_back(std::move(one));

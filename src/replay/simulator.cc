@@ -87,7 +87,7 @@ private:
     std::vector<uint32_t> at_workers_;
     Histogram itl_;
     std::vector<double> ttft_ms_;
-    uint64_t prompt_tokens_ = 0, cached_tokens_ = 0, generated_ = 0, too_late_ = 0;
+    uint64_t prompt_tokens_ = 0, cached_tokens_ = 0, generated_ = 0, generated_by_last_ = 0, too_late_ = 0;
     uint64_t decisions_ = 0, decision_ns_ = 0, samples_ = 0;
     double variation_ = 0;
     Figures out_;
@@ -108,6 +108,7 @@ Result<Figures> Simulation::run() {
         if (due_.empty() || arrival <= due_.top().at) {
             now_ = arrival;
             arrive(static_cast<uint32_t>(next_++));
+            if (next_ == arrivals_.size()) generated_by_last_ = generated_;
         } else {
             const Due event = due_.top();
             due_.pop();
@@ -291,7 +292,8 @@ Figures Simulation::figures() {
     out.itl_ms = itl_.percentiles_ms();
     out.hit_rate = prompt_tokens_ ? static_cast<double>(cached_tokens_) / static_cast<double>(prompt_tokens_) : 0;
     out.virtual_s = static_cast<double>(last_end_ - epoch) / 1e9;
-    out.throughput_tokens_per_s = out.virtual_s > 0 ? static_cast<double>(generated_) / out.virtual_s : 0;
+    const double arriving_s = arrivals_.empty() ? 0 : static_cast<double>(arrivals_.back().at) / 1e9;
+    out.throughput_tokens_per_s = arriving_s > 0 ? static_cast<double>(generated_by_last_) / arriving_s : 0;
     out.load_cv = samples_ ? variation_ / static_cast<double>(samples_) : 0;
     out.router_us = decisions_ ? static_cast<double>(decision_ns_) / static_cast<double>(decisions_) / 1e3 : 0;
     for (auto& pool : pools_) {

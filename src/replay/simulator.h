@@ -53,7 +53,7 @@ struct Figures {
     std::string policy;
     Percentiles ttft_ms, itl_ms;
     double hit_rate = 0;                  // of prompt tokens, as engines count
-    double throughput_tokens_per_s = 0;   // generated, from first arrival to last end
+    double throughput_tokens_per_s = 0;   // generated until the last arrival, over that time
     double load_cv = 0;                   // of requests at the workers, mean over all seconds
     double ttft_mean_ms = 0;
     uint64_t requests = 0, finished = 0, refused = 0, rerouted = 0, preemptions = 0;

@@ -385,6 +385,13 @@ EngineLoad EngineModel::load() const {
     return load;
 }
 
+uint64_t EngineModel::waiting_tokens() const {
+    uint64_t sum = 0;
+    for (const auto& s : all_)
+        if (s->state == Sequence::waiting) sum += s->known() - match_prefix(*s) * params_.block_size;
+    return sum;
+}
+
 bool EngineModel::consistent() const {
     std::vector<uint32_t> refs(pool_.ever_used(), 0);
     uint32_t waiting = 0, running = 0, linked = 0, used = 0;

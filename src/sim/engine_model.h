@@ -113,6 +113,7 @@ public:
     EngineLoad load() const;                 // O(running)
     uint32_t running() const { return running_n_; }
     uint32_t waiting() const { return waiting_n_; }
+    uint64_t waiting_tokens() const;         // to be computed for those who wait, less what is in the KV cache now; O(their blocks)
     const EngineTotals& totals() const { return totals_; }
     const EngineParams& params() const { return params_; }
     uint32_t context_max() const { return context_max_; }   // tokens of prompt and answer
