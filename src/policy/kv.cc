@@ -42,7 +42,7 @@ private:
             request_blocks = std::max(1.0, std::ceil(slate.prompt_tokens / block));
         }
         bool prefill() const { return c.track_prefill && !c.load_only; }
-        double credit(uint32_t i) const {
+        [[gnu::always_inline]] double credit(uint32_t i) const {
             if (c.load_only) return 0;
             double decay = 1;
             if (request_blocks > 0)
@@ -51,16 +51,16 @@ private:
             return c.overlap_credit * decay * device + c.host_weight * at(slate.host, i) + c.disk_weight * at(slate.disk, i) +
                    c.shared_multiplier * at(slate.shared, i);
         }
-        double active(uint32_t i) const {        // blocks under way, this request's own included
+        [[gnu::always_inline]] double active(uint32_t i) const {        // blocks under way, this request's own included
             if (!c.track_active) return 0;
             auto& load = slate.load[i];
             uint32_t shared = std::min(at(slate.active_overlap, i), slate.request_blocks);
             return double(load.active_blocks) + load.out_blocks + (slate.request_blocks - shared);
         }
-        double raw(uint32_t i) const {
+        [[gnu::always_inline]] double raw(uint32_t i) const {
             return prefill() ? (double(slate.load[i].prefill_tokens) + slate.prompt_tokens) / block : 0;
         }
-        double cost(uint32_t i) const {
+        [[gnu::always_inline]] double cost(uint32_t i) const {
             double requests = c.request_weight * slate.load[i].requests;
             double cost = c.credit_on_active && !prefill()
                               ? std::max(0.0, active(i) - credit(i)) + requests

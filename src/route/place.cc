@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "route/busy.h"
+
 namespace weir::route {
 namespace {
 
@@ -29,8 +31,8 @@ uint32_t needs_of(const Routing& routing) {
     return needs;
 }
 
-LoadNow load_now(const LoadCell& cell, Instant now) {
-    LoadNow out;
+// Writes where it will stay: a fleet of thousands is read for each request.
+[[gnu::always_inline]] static inline void read_load(const LoadCell& cell, Instant now, LoadNow& out) {
     out.requests = cell.requests.load(relaxed);
     out.prefill_tokens = cell.prefill_tokens.load(relaxed);
     out.active_blocks = cell.active_blocks.load(relaxed);
@@ -39,7 +41,12 @@ LoadNow load_now(const LoadCell& cell, Instant now) {
     out.prefill_tok_s = cell.prefill_tok_s.load(relaxed);
     out.itl_us = cell.itl_us.load(relaxed);
     uint32_t reported = cell.rep_at_ms.load(relaxed);
-    if (reported == 0) return out;
+    if (reported == 0) {
+        out.report_age_ms = UINT32_MAX;
+        out.waiting = out.running = out.kv_used = out.waiting_tokens = out.tok_s = out.since_requests = out.since_tokens = 0;
+        out.usage = 0;
+        return;
+    }
     out.report_age_ms = static_cast<uint32_t>(now / ns_per_ms) - reported;
     if (out.report_age_ms > UINT32_MAX / 2) out.report_age_ms = 0;   // reported since `now` was taken
     out.waiting = cell.rep_waiting.load(relaxed);
@@ -50,6 +57,11 @@ LoadNow load_now(const LoadCell& cell, Instant now) {
     out.since_requests = cell.since_requests.load(relaxed);
     out.since_tokens = cell.since_tokens.load(relaxed);
     out.usage = static_cast<float>(cell.rep_usage_q16.load(relaxed)) / 65'536;
+}
+
+LoadNow load_now(const LoadCell& cell, Instant now) {
+    LoadNow out;
+    read_load(cell, now, out);
     return out;
 }
 
@@ -69,18 +81,11 @@ Scratch::Lookups& Scratch::lookups(const Routing& routing) {
     return *lookups_.front();
 }
 
-void Scratch::number_ranks(const FleetView& fleet) {
-    if (numbered_ == &fleet && numbered_version_ == fleet.version()) return;
-    numbered_ = &fleet;
-    numbered_version_ = fleet.version();
-    roles_differ_ = false;
-    index_of_.clear();
-    auto ranks = fleet.ranks();
-    for (uint32_t i = 0; i < ranks.size(); i++) {
-        if (ranks[i].number >= index_of_.size()) index_of_.resize(ranks[i].number + 1, nowhere);
-        index_of_[ranks[i].number] = i;
-        roles_differ_ |= ranks[i].worker->roles != role::whole;
-    }
+void Scratch::know(const FleetView& fleet) {
+    if (known_ == &fleet && known_version_ == fleet.version()) return;
+    known_ = &fleet;
+    known_version_ = fleet.version();
+    roles_differ_ = std::ranges::any_of(fleet.ranks(), [](const RankRef& r) { return r.worker->roles != role::whole; });
 }
 
 // One walk of the index for all ranks and tiers. A rank that is not in the fleet's view (just gone, or not ready) is passed over.
@@ -95,8 +100,8 @@ void Scratch::gather_overlap(const Question& q, uint32_t needs) {
         if (apart) clear(predicted_, n);
         if (look.matcher)
             for (const kv::RankOverlap& o : look.matcher->match(request.local_hashes)) {
-                uint32_t i = index_of(o.rank);
-                if (i == nowhere) continue;
+                uint32_t i = q.fleet.index_of(o.rank);
+                if (i == FleetView::nowhere) continue;
                 device_[i] = apart ? o.device : std::max(o.device, o.predicted);
                 if (lower) host_[i] = o.host, disk_[i] = o.disk, shared_[i] = o.external;
                 if (apart) predicted_[i] = o.predicted;
@@ -109,25 +114,31 @@ void Scratch::gather_overlap(const Question& q, uint32_t needs) {
         clear(active_, n);
         if (look.active_lookup)
             for (const auto& m : look.active_lookup->match(request.local_hashes))
-                if (uint32_t i = index_of(m.rank); i != nowhere) active_[i] = m.blocks;
+                if (uint32_t i = q.fleet.index_of(m.rank); i != FleetView::nowhere) active_[i] = m.blocks;
         slate_.active_overlap = active_;
     }
     if (needs & need::matched) {
         clear(chars_, n);
         if (look.text_lookup && !request.text.empty())
             for (const auto& m : look.text_lookup->match(request.text))
-                if (uint32_t i = index_of(m.rank); i != nowhere) chars_[i] = m.chars;
+                if (uint32_t i = q.fleet.index_of(m.rank); i != FleetView::nowhere) chars_[i] = m.chars;
         slate_.matched_chars = chars_;
     }
 }
 
 // Of those that may be chosen; what stands at other places is old.
 void Scratch::gather_load(const Question& q) {
-    load_.resize(slate_.ranks.size());
+    const size_t n = slate_.ranks.size();
+    load_.resize(n);
     for (size_t word = 0; word < eligible_.size(); word++)
         for (uint64_t bits = eligible_[word]; bits; bits &= bits - 1) {
             size_t i = word * 64 + static_cast<size_t>(std::countr_zero(bits));
-            load_[i] = load_now(*slate_.ranks[i].cell, q.now);
+            if (i + 8 < n) {                     // cells stand three lines apart: nobody else asks for them early
+                const LoadCell* soon = slate_.ranks[i + 8].cell;
+                __builtin_prefetch(soon);
+                __builtin_prefetch(&soon->prefill_tok_s);
+            }
+            read_load(*slate_.ranks[i].cell, q.now, load_[i]);
         }
     slate_.load = load_;
 }
@@ -167,18 +178,22 @@ Result<Choice> place(const Question& q, Scratch& scratch, Random& random) {
     if (!serving && fleet.pending())
         return Failure(Code::no_worker, "no worker serves the model yet; some have not answered so far");
     if (!serving) return Failure(Code::model_unknown, "No worker available for model '" + std::string(q.request.model) + "'", "model");
-    scratch.number_ranks(fleet);
+    scratch.know(fleet);
     scratch.eligible_ = *serving;
     Policy& policy = *policy_of(q.routing, q.role);
     Choice choice;
-    TRY_OK(filter({fleet, *q.request.hints, q.role, q.exclude, scratch.roles_differ_, !(policy.needs() & need::key)}, scratch.eligible_, choice.rejects));
+    const FilterAsk ask{fleet, *q.request.hints, q.role, q.exclude, scratch.roles_differ_, !(policy.needs() & need::implicit_key)};
+    TRY_OK(filter(ask, scratch.eligible_, choice.rejects));
     Slate& slate = scratch.slate_;
     slate = {};
     slate.ranks = fleet.ranks();
     slate.eligible = scratch.eligible_.data();
     slate.fleet_version = fleet.version();
     slate.now = q.now;
+    if (uint32_t busy = drop_busy(fleet, q.routing.busy, scratch.eligible_)) choice.rejects[Reject::busy] += busy;
     choice.candidates = eligible_count(slate);
+    if (choice.candidates == 0 && choice.rejects[Reject::busy])
+        return Failure(Code::shed, "Service temporarily overloaded").detail(choice.rejects.text());
     auto nobody = [&] { return Failure(Code::no_worker, "no worker for the model can take the request now").detail(choice.rejects.text()); };
     if (choice.candidates == 0) return nobody();
     scratch.gather(q, policy.needs());
@@ -186,6 +201,14 @@ Result<Choice> place(const Question& q, Scratch& scratch, Random& random) {
     if (choice.pick.kind == Pick::none) return nobody();
     if (choice.pick.kind == Pick::chosen) scratch.describe(choice, q);
     return choice;
+}
+
+void remember(const Question& q, const Choice& choice) {
+    const Prepared& request = q.request;
+    if (!choice.at) return;
+    if (q.routing.predictions && !request.local_hashes.empty()) q.routing.predictions->predict(choice.at.number, request.local_hashes, q.now);
+    if (q.routing.text && !request.text.empty() && policy_of(q.routing, q.role)->needs() & need::matched)
+        q.routing.text->insert(choice.at.number, request.text, q.now);
 }
 
 }  // namespace weir::route

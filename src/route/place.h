@@ -56,21 +56,17 @@ private:
         std::unique_ptr<kv::ActiveBlocks::Lookup> active_lookup;
     };
     static constexpr size_t lookups_max = 16;    // models whose lookups are kept; the one used longest ago makes room
-    static constexpr uint32_t nowhere = UINT32_MAX;
     Lookups& lookups(const Routing&);
-    void number_ranks(const FleetView&);
+    void know(const FleetView&);
     void gather(const Question&, uint32_t needs);
     void gather_overlap(const Question&, uint32_t needs);
     void gather_load(const Question&);
     void describe(Choice&, const Question&) const;
-    uint32_t index_of(kv::Rank number) const { return number < index_of_.size() ? index_of_[number] : nowhere; }
-
     std::vector<uint64_t> eligible_;
     std::vector<uint32_t> device_, host_, disk_, shared_, predicted_, active_, chars_;
     std::vector<LoadNow> load_;
-    std::vector<uint32_t> index_of_;             // rank number -> index in the fleet's ranks()
-    const FleetView* numbered_ = nullptr;        // whose numbers those are ...
-    uint64_t numbered_version_ = 0;              // ... and of which version
+    const FleetView* known_ = nullptr;           // of which roles_differ_ is true ...
+    uint64_t known_version_ = 0;                 // ... in this version
     bool roles_differ_ = false;
     Slate slate_;
     std::vector<std::unique_ptr<Lookups>> lookups_;
@@ -90,5 +86,7 @@ LoadNow load_now(const LoadCell&, Instant now);
 // bad_field: the request is pinned to a worker that is not there. pick.kind is chosen or wait.
 // The policy is not told (Policy::booked): book() does that.
 Result<Choice> place(const Question&, Scratch&, Random&);
+// After the booking: what the chosen rank will hold soon, where the model's routing goes by such things.
+void remember(const Question&, const Choice&);
 
 }  // namespace weir::route

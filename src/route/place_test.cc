@@ -301,7 +301,7 @@ TEST_F(FilterTest, TargetByNumber) {
         hints.target_worker = bad;
         EXPECT_EQ(urls(), "no_worker: 4 target") << bad;
     }
-    policy.wanted |= need::key;
+    policy.wanted |= need::implicit_key;
     EXPECT_EQ(urls(), "abcd") << "such a policy looks at it itself";
 }
 
