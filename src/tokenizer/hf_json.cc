@@ -130,13 +130,15 @@ Result<AddedToken> added_token(const HfValue& value, size_t index) {
 
 Result<std::vector<AddedToken>> added_tokens(od::value value) {
     GET(od::array array, value.get_array());
+    GET(const size_t count, array.count_elements());
+    if (count > limits::tokenizer_added_max) return bad("too many added tokens");
     std::vector<AddedToken> out;
+    out.reserve(count);
     for (auto item : array) {
         GET(od::value one, item);
         TRY(HfValue made, tree(one, 0));
         TRY(AddedToken token, added_token(made, out.size()));
         out.push_back(std::move(token));
-        if (out.size() > limits::tokenizer_added_max) return bad("too many added tokens");
     }
     return out;
 }
@@ -377,7 +379,10 @@ Result<HfModel> read_hf_vocab(const FileBytes& vocab_json) {
 
 }  // namespace tok
 
-Result<tok::TokenizerSpec> read_hf_tokenizer(std::string_view tokenizer_json) { return read_hf_tokenizer(FileBytes::copy_of(tokenizer_json)); }
+Result<tok::TokenizerSpec> read_hf_tokenizer(std::string_view tokenizer_json) {
+    if (tokenizer_json.size() > limits::tokenizer_file_max) return bad("is too large");
+    return read_hf_tokenizer(FileBytes::copy_of(tokenizer_json));
+}
 
 Result<tok::TokenizerSpec> read_hf_tokenizer(const FileBytes& file) {
     TRY(const auto held, HfDocument::of(file));
