@@ -152,7 +152,6 @@ void FileDiscovery::look(Bucket b, const std::string& name, RecordSink& sink) {
         sink.gone(b, record.key);
         return;
     }
-    if (dead(s)) return;                                   // its deletion is told when it happens
     if (!slurp(path, record.value)) return;
     if (!check_json(record.value)) return;                 // being written, or nonsense: the last good value stays
     if (told != known.end() && told->second == record.value) return;
