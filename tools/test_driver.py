@@ -223,6 +223,7 @@ def plan_soak(totals):
     if build(totals, "tsan", ALL):
         ctest(totals, "tsan", "everything", "-LE", "fuzz|doc", "--timeout", "1200", env={"WEIR_SOAK": "1", "WEIR_SIM_SEEDS": "2000"})
         ctest(totals, "tsan", "kv, long", "-R", "^kv$", "--timeout", "3000", env={"WEIR_KV_OPERATIONS": "500000", "WEIR_KV_SEEDS": "20"})
+        ctest(totals, "tsan", "route, long", "-R", "^route$", "--timeout", "3000", env={"WEIR_ROUTE_REQUESTS": "1000000"})
 
 
 def plan_sim(totals, seeds):
