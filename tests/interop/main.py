@@ -179,7 +179,8 @@ BOTH = [("frontend", False), ("launch", False)]
 ALL = BOTH + [("frontend", True), ("launch", True)]
 SUITES = [("./run", run_command, [("frontend", False)]), ("Python SDK", sdk_python, ALL), ("Node SDK", sdk_node, ALL), ("h2spec", h2spec, [("launch", False), ("launch", True)]),
           ("curl", other("curl_suite"), ALL), ("h2load", other("h2load_suite"), [("launch", False), ("launch", True)]),
-          ("SMG side by side", other("smg_peer"), [("launch", False)]), ("SMG's picks", other("policies_suite"), [("launch", False)]), ("vocabulary formats", other("formats_live"), [("launch", False)]),
+          ("SMG side by side", other("smg_peer"), [("launch", False)]), ("SMG's picks", other("policies_suite"), [("launch", False)]),
+          ("Dynamo's picks", other("kv_picks_suite"), [("frontend", False)]), ("vocabulary formats", other("formats_live"), [("launch", False)]),
           ("folders without a tokenizer.json", other("folders_live"), [("launch", False)]),
           ("hub cache", other("hub_suite"), [("launch", False)]),
           ("chat templates", other("templates_live"), [("launch", False)]), ("tokenizers", other("tokenizers_suite"), [("launch", False)]),
