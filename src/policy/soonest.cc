@@ -11,7 +11,7 @@ constexpr auto relaxed = std::memory_order_relaxed;
 // price: what a token computed twice costs those who come later; slowness: how much slower than the others the rank was found to be.
 // Looked at are the ranks that hold a good part of the prompt, and `draws` random ones: whatever is cached, and however old the loads
 // are, that is never worse than the lesser of random ones. docs/default-policy.md has the reasons and the figures.
-constexpr double price = 1, per_request = 200;
+constexpr double price = 3, per_request = 200;
 constexpr uint32_t draws = 3;
 constexpr uint32_t worth_looking = 16;           // a rank that holds less than a 16th of the prompt is not sought out
 constexpr double alike = 1.25;                   // speeds within this factor of the mean are chance

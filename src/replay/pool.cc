@@ -69,6 +69,7 @@ Result<void> Pool::revive(uint32_t worker) {
     spec.url = "http://worker-" + std::to_string(worker) + ":1";
     spec.models = {std::string(model_name)};
     spec.ready = true;
+    spec.roles = role_ == Leg::prefill ? role::prefill : role_ == Leg::decode ? role::decode : role::whole;
     spec.block = engine_params_.block_size, spec.kv_blocks = engine_params_.num_blocks;
     spec.batch_tokens = engine_params_.max_num_batched_tokens, spec.max_seqs = engine_params_.max_num_seqs;
     TRY(slots_[worker], registry_.add(std::move(spec)));
@@ -90,7 +91,9 @@ Result<route::Choice> Pool::place(const Prepared& request, Instant now) {
 Booking Pool::book(const route::Choice& choice, const Prepared& request, Instant now) {
     RankRef at = choice.at;
     at.cell = &cells_.at(at.number);
-    return route::book(request, at, choice.cached_tokens, *routing_, now, role_);
+    Booking booking = route::book(request, at, choice.cached_tokens, *routing_, now, role_);
+    route::remember({request, *view_, *routing_, role_, {}, now}, choice);
+    return booking;
 }
 
 void Pool::heard(uint32_t worker, const sim::KvEvent& event, Instant now) {
