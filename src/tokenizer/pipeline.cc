@@ -120,10 +120,17 @@ size_t Pipeline::safe_cut(std::string_view text, size_t limit) const {
     limit = std::min(limit, text.size());
     // In the text between two added tokens, where that is all there is to it; else before an added token.
     AddedPart around{0, static_cast<uint32_t>(std::min(text.size(), text_max)), AddedPart::text};
-    const size_t before = outer_ ? outer_->safe_cut(text, limit, around) : 0;
-    if (!fast_ || inner_ || around.id != AddedPart::text || around.begin >= limit) return before;
-    const std::string_view view = text.substr(around.begin, around.end - around.begin);
-    if (normalizer_ && fast_->wants_normalized() && !normalizer_->leaves(view)) return before;
+    size_t before = outer_ ? outer_->safe_cut(text, limit, around) : 0;
+    if (!fast_ || around.id != AddedPart::text || around.begin >= limit) return before;
+    std::string_view view = text.substr(around.begin, around.end - around.begin);
+    if (normalizer_ && (inner_ || fast_->wants_normalized()) && !(fast_->wants_normalized() && normalizer_->leaves(view))) return before;
+    if (inner_) {    // the same again, for what is looked for in normalized text
+        AddedPart part{0, static_cast<uint32_t>(view.size()), AddedPart::text};
+        if (const size_t at = inner_->safe_cut(view, limit - around.begin, part)) before = around.begin + at;
+        if (part.id != AddedPart::text || around.begin + part.begin >= limit) return before;
+        view = view.substr(part.begin, part.end - part.begin);
+        around.begin += part.begin;
+    }
     const size_t inside = fast_->safe_cut(view, limit - around.begin);
     return inside == 0 ? before : around.begin + inside;
 }
