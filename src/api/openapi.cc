@@ -23,6 +23,10 @@ constexpr PlainSchema plain_schemas[] = {
     {"DetokenizeRequest",
      R"({"type":"object","required":["tokens"],"properties":{"model":{"type":"string","nullable":true},"tokens":{"type":"array","items":{}},)"
      R"("skip_special_tokens":{"type":"boolean","nullable":true}},"example":{"model":"demo","tokens":[1,2,3]}})"},
+    {"BusyThresholdRequest",
+     R"({"type":"object","required":["model"],"properties":{"model":{"type":"string"},"active_decode_blocks_threshold":{"type":"number","nullable":true},)"
+     R"("active_prefill_tokens_threshold":{"type":"integer","nullable":true},"active_prefill_tokens_threshold_frac":{"type":"number","nullable":true}},)"
+     R"("example":{"model":"demo","active_decode_blocks_threshold":0.9}})"},
     {"AddTokenizerRequest",
      R"({"type":"object","required":["name","source"],"properties":{"name":{"type":"string"},"source":{"type":"string","description":)"
      R"("A folder, a file, or a Hugging Face id"},"chat_template":{"type":"string","nullable":true}},"example":{"name":"demo","source":"org/model"}})"},
@@ -83,15 +87,15 @@ void put_response(const char* code, const char* what, const char* type, JsonWrit
     w.end_object();
 }
 
-const char* parameter_of(const Row& row) { return row.api == Api::models ? "model_id" : "tokenizer_id"; }
+const char* parameter_of(const Row& row) { return row.api == Api::models ? "model_id" : about_routing(row.endpoint) ? "request_id" : "tokenizer_id"; }
 
 void put_operation(const Row& row, JsonWriter& w) {
-    bool post = row.method == Method::post, del = row.method == Method::del, one = row.path.ends_with('*');
-    w.key(post ? "post" : del ? "delete" : "get").object().member("summary", row.summary);
-    std::string id(post ? "create_" : del ? "delete_" : "get_");
+    bool post = row.method == Method::post, put = row.method == Method::put, del = row.method == Method::del, one = row.path.ends_with('*');
+    w.key(post ? "post" : put ? "put" : del ? "delete" : "get").object().member("summary", row.summary);
+    std::string id(post ? "create_" : put ? "replace_" : del ? "delete_" : "get_");
     Str ending = one ? "_one" : row.endpoint == Endpoint::liveness ? "ness" : about_tokenizers(row.endpoint) && row.path.rfind('/') == 0 ? "_plain" : "";
     w.member("operationId", id + std::string(row.metric_name) + std::string(ending));
-    w.key("tags").array().text(about_tokenizers(row.endpoint) ? "tokenizers" : post ? "inference" : row.api == Api::models ? "models" : "service").end_array();
+    w.key("tags").array().text(about_tokenizers(row.endpoint) ? "tokenizers" : about_routing(row.endpoint) ? "routing" : post ? "inference" : row.api == Api::models ? "models" : "service").end_array();
     if (one)
         w.key("parameters").array().object().member("name", parameter_of(row)).member("in", "path").member("required", true).key("schema").object()
             .member("type", "string").end_object().end_object().end_array();
@@ -102,8 +106,8 @@ void put_operation(const Row& row, JsonWriter& w) {
     bool text = row.api == Api::metrics;
     bool streams = post && row.legs;
     const char* what = streams ? "The answer; server-sent events when `stream` is true" : "OK";
-    put_response(row.endpoint == Endpoint::tokenizer_add ? "202" : "200", what, text ? "text/plain" : "application/json", w);
-    if (post) put_response("400", "The request is malformed or a value is out of range", nullptr, w);
+    put_response(row.endpoint == Endpoint::tokenizer_add ? "202" : "200", what, text ? "text/plain" : row.endpoint == Endpoint::decisions || row.endpoint == Endpoint::decision ? "application/x-ndjson" : "application/json", w);
+    if (post || put) put_response("400", "The request is malformed or a value is out of range", nullptr, w);
     if (row.legs || row.endpoint == Endpoint::model) put_response("404", "No such model", nullptr, w);
     if (row.legs || row.api == Api::health) put_response("503", "No worker is ready", nullptr, w);
     w.end_object().end_object();

@@ -14,9 +14,11 @@ namespace weir::api {
 
 enum class Endpoint : uint8_t {
     chat, completions, embeddings, models, model, health, live, liveness, readiness, metrics, openapi, docs, docs_asset,
+    decisions, decision, busy, busy_set, busy_put,
     tokenize, detokenize, tokenize_plain, detokenize_plain, tokenizers, tokenizer_add, tokenizer, tokenizer_remove,
 };
 constexpr bool about_tokenizers(Endpoint e) { return e >= Endpoint::tokenize; }
+constexpr bool about_routing(Endpoint e) { return e >= Endpoint::decisions && e <= Endpoint::busy_put; }
 enum class Method : uint8_t { get, head, post, put, patch, del, options, other };
 Method method_of(Str token);             // as in the request line, case matters
 

@@ -40,6 +40,42 @@ struct DiscoveryConfig {
 
 struct RouterConfig {
     std::string policy = "round_robin";  // name in the policy table; what runs, stand-ins already resolved
+    bool load_aware = false;             // Dynamo's cost without its credit for overlap
+    std::string admission = "none";      // none | token-capacity
+    std::optional<double> busy_decode_blocks, busy_prefill_frac;   // unset: never busy
+    uint64_t busy_prefill_tokens = 0;    // 0: never busy
+    std::optional<double> queue_threshold;                         // unset: no queue
+    std::string queue_policy = "fcfs";
+    uint64_t affinity_ttl_s = 0;         // 0: no session affinity
+    std::string affinity_mode = "hard";
+    uint64_t active_expiry_s = 300;      // a request nobody hears of is taken out of the accounts
+};
+
+struct KvConfig {                        // blocks: what is known of them, and what they count
+    uint64_t index_bytes_max = 0;        // 0: a quarter of the memory limit
+    uint32_t block_size = 0;             // tokens; 0: as the workers say, else 16
+    uint32_t event_threads = 4;
+    bool events = true;                  // false: what was routed is believed to be held
+    double ttl_s = 120, prune_ratio = 0.8;
+    uint64_t tree_size_max = 1'048'576;  // predicted blocks
+    std::optional<double> predicted_ttl_s;   // with events: also believed, for so long
+    bool track_active_blocks = true, track_output_blocks = false, track_prefill_tokens = true, assume_reuse = true;
+    double overlap_score_weight = 1, overlap_credit = 1, overlap_credit_decay = 0, prefill_load_scale = 1, decode_request_weight = 0,
+           host_hit_weight = 0.75, disk_hit_weight = 0.25, temperature = 0;
+};
+
+struct PoliciesConfig {                  // parameters of policies, by the names SMG has for them
+    double cache_threshold = 0.3, spill_rel = 1.5, token_usage_spread = 1, token_usage_ceiling = 1, selection_temperature = 0, overlap_decay = 0;
+    uint64_t spill_abs = 64, eviction_interval_s = 120, tree_size_max = 67'108'864;
+    uint32_t block_size = 16;
+    uint64_t prefix_tokens = 256, prefix_balance_abs = 10;
+    double prefix_load_factor = 1.25;
+    double least_load_kv_weight = 0.15, least_load_throughput = 2'000;
+    uint64_t least_load_prefill = 1'024, least_load_waiting_max = 0;
+    std::string power_of_two_metric = "expected_wait", assignment = "random";
+    uint64_t bucket_adjust_s = 5, sticky_idle_s = 14'400;
+    bool routing_key = false, dp_min_tokens = false;
+    std::vector<std::string> routing_key_headers = {"x-smg-routing-key"};
 };
 
 struct MetricsConfig {
@@ -144,6 +180,8 @@ struct Config {
     WorkersConfig workers;
     DiscoveryConfig discovery;
     RouterConfig router;
+    KvConfig kv;
+    PoliciesConfig policies;
     MetricsConfig metrics;
     LimitsConfig limits;
     ShutdownConfig shutdown;

@@ -121,7 +121,7 @@ TEST(Load, DefaultsOfTheDialects) {
     EXPECT_EQ(frontend.metrics.own_port, false);
     EXPECT_EQ(launch.metrics.own_port, true);
     EXPECT_EQ(launch.metrics.port, 29000);
-    EXPECT_EQ(launch.router.policy, "power_of_two");
+    EXPECT_EQ(launch.router.policy, "cache_aware");
     EXPECT_EQ(frontend.router.policy, "round_robin");
     EXPECT_EQ(frontend.dialect, Dialect::frontend);
     EXPECT_EQ(launch.dialect, Dialect::launch);

@@ -8,6 +8,7 @@
 
 #include "gateway/gateway.h"
 #include "gateway/mock_host.h"
+#include "gateway/routings.h"
 #include "gateway/tokenizers.h"
 #include "obs/collect.h"
 #include "obs/log.h"
@@ -106,10 +107,11 @@ Result<std::unique_ptr<Gateway>> Gateway::build(const Config& config) {
     up.pool_idle_ms = config.workers.pool_idle_ms;
     for (Core* core : g->data_) {
         Core::Enter enter(*core);
-        g->states_.push_back(std::make_unique<CoreState>(*core, up, g->metrics_, g->access_.get()));
+        g->states_.push_back(std::make_unique<CoreState>(*core, up, g->metrics_, g->access_.get(), config.router.active_expiry_s * ns_per_s));
     }
     TRY_OK(g->open_tls());
     TRY_OK(g->open_tokenizers());
+    TRY_OK(g->open_routing());
     TRY_OK(g->open_flow());
     {
         Core::Enter enter(*g->ctl_);
@@ -160,6 +162,12 @@ Result<void> Gateway::open_tokenizers() {
     return Nothing{};
 }
 
+Result<void> Gateway::open_routing() {
+    TRY(routings_, Routings::make(config_, memory_limit(config_), *ctl_));
+    for (auto& state : states_) state->routings = routings_->map();
+    return Nothing{};
+}
+
 Result<void> Gateway::open_flow() {
     FlowOptions o;
     o.api.dialect = config_.dialect;
@@ -181,13 +189,16 @@ Result<void> Gateway::open_flow() {
     api::PathOverride moved[] = {{"chat", p.chat}, {"cmp", p.completions}, {"emb", p.embeddings}, {"models", p.models},
                                  {"health", p.health}, {"live", p.live}, {"metrics", p.metrics}};
     TRY(auto routes, api::Routes::make(o.api, moved));
-    const PolicyRow* row = find_policy(config_.router.policy);
-    if (!row) return Failure(Code::not_supported, "not supported yet: policy " + config_.router.policy);
-    PolicyConfig policy;
-    policy.name = row->name;
-    flow_ = std::make_unique<Flow>(std::move(o), routes, route::only(row->make(policy), row->name.data()), metrics_, draining_);
+    o.hints.key_headers = config_.policies.routing_key_headers;
+    for (auto& name : o.hints.key_headers) std::ranges::transform(name, name.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? c + 32 : c; });
+    o.hints.key_of_body = config_.policies.routing_key;
+    o.hints.implicit_key = routings_->needs() & need::implicit_key;
+    o.hints.nvext = config_.dialect == Dialect::frontend;
+    o.pinned_only = config_.router.policy == "direct";
+    flow_ = std::make_unique<Flow>(std::move(o), routes, routings_->map()->others, metrics_, draining_);
     for (auto& state : states_) flow_->add_core(state.get());
     flow_->use(tokenizers_.get());
+    metrics_.on_scrape([this](Metrics& m) { routings_->collect(m); });
     metrics_.on_scrape([this](Metrics& m) {
         collect_process(m);
         collect_budget(m, bodies_);
@@ -236,6 +247,14 @@ void Gateway::collect(Metrics& m) {
     }
     m.hide(Metric::worker_active);
     m.hide(Metric::worker_health);
+    m.hide(Metric::worker_decode_blocks);
+    m.hide(Metric::worker_prefill_tokens);
+    for (const RankRef& r : view->ranks()) {
+        const std::string id = std::to_string(r.worker->instance_id), rank = std::to_string(r.rank);
+        const char* type = r.worker->roles & role::prefill && !(r.worker->roles & role::whole) ? "prefill" : "decode";
+        m.set(Metric::worker_decode_blocks, {id, rank, type}, r.cell->active_blocks.load(std::memory_order_relaxed));
+        m.set(Metric::worker_prefill_tokens, {id, rank, type}, r.cell->prefill_tokens.load(std::memory_order_relaxed));
+    }
     for (auto& entry : view->entries()) {
         m.set(Metric::worker_active, {entry->spec.url}, cells_.at(entry->view.slot).requests.load(std::memory_order_relaxed));
         m.set(Metric::worker_health, {entry->spec.url}, 1);
@@ -244,7 +263,9 @@ void Gateway::collect(Metrics& m) {
 
 Result<void> Gateway::open_workers() {
     registry_ = std::make_unique<Registry>(cells_, tls_client_.get(), config_.workers.http2, [this](FleetViewRef view) { publish(std::move(view)); });
+    registry_->on_ranks_gone([this](uint32_t first, uint32_t n) { routings_->forget(first, n); });
     std::vector<std::string> urls = config_.workers.urls;
+    const size_t first_mock = urls.size();
     if (config_.discovery.demo_engines) {
         MockerConfig demo = config_.mocker;
         demo.port = 0;   // the kernel chooses: nobody but us needs to know them
@@ -252,11 +273,16 @@ Result<void> Gateway::open_workers() {
         TRY(mocks_, MockHost::start(demo, config_.discovery.demo_engines, {}));
         for (auto& url : mocks_->urls()) urls.push_back(url);
     }
+    flow_->use(routings_.get(), mocks_.get());
     workers_known_ = urls.size();
-    for (auto& url : urls) {
+    for (size_t i = 0; i < urls.size(); i++) {
+        const std::string& url = urls[i];
         WorkerSpec spec;
         spec.url = url;
+        spec.instance_id = mix64(std::hash<std::string>{}(url));   // what pins name it by
+        if (i >= first_mock) spec.block = mocks_->block();
         TRY(WorkerSlot slot, registry_->add(std::move(spec)));
+        if (i >= first_mock && config_.kv.events && routings_->index()) mocks_->publish(i - first_mock, registry_->number_of(slot), routings_->index());
         ctl_->post([this, slot, url] {
             auto found = [this, slot](std::vector<std::string> models) { registry_->set_models(slot, std::move(models)); };
             ctl_->nursery().spawn(watch_static_worker(url, *registry_->target(slot), *ctl_pool_, std::move(found), {}));

@@ -7,19 +7,24 @@
 #include <vector>
 
 #include "fleet/fleet.h"
+#include "gateway/routing_metrics.h"
+#include "gateway/routings.h"
 #include "net/resolver.h"
 #include "net/upstream.h"
 #include "obs/access_log.h"
 #include "obs/request_metrics.h"
+#include "route/booking.h"
+#include "route/decisions.h"
 #include "route/place.h"
 #include "tokenizer/tokenizer.h"
 
 namespace weir {
 
 struct CoreState {
-    CoreState(Core& core, const UpstreamLimits& limits, Metrics& all_metrics, AccessLog* access)
+    CoreState(Core& core, const UpstreamLimits& limits, Metrics& all_metrics, AccessLog* access, uint64_t lease_ns = Leases::lease_ns_default)
         : core(core), resolver(core), pool(core, resolver, limits), metrics(all_metrics, core.index()),
-          cells(all_metrics.core(core.index())), access(access) {
+          routing_metrics(all_metrics, core.index()),
+          cells(all_metrics.core(core.index())), access(access), leases(lease_ns) {
         exceptions = all_metrics.series(Metric::exceptions, {});
         connect_ok = all_metrics.series(Metric::upstream_connects, {"ok"});
         connect_failed = all_metrics.series(Metric::upstream_connects, {"failed"});
@@ -33,11 +38,15 @@ struct CoreState {
     Resolver resolver;
     ClientPool pool;
     RequestMetrics metrics;
+    RoutingMetrics routing_metrics;
     CoreMetrics& cells;
     AccessLog* access;                            // null: no access line
     Series exceptions, connect_ok, connect_failed;
     FleetViewRef fleet = std::make_shared<FleetView>();   // swapped between turns
+    std::shared_ptr<const RoutingMap> routings;            // swapped with it; null: one routing for everything (Flow's own)
     route::Scratch scratch;
+    Leases leases;
+    route::DecisionRing decisions;
     // Working memory for encoding with that tokenizer; of the few used last, it stays.
     std::shared_ptr<EncodeScratch> scratch_of(const TokenizerRef& tokenizer) {
         auto at = std::ranges::find(encoders_, tokenizer, &Encoder::tokenizer);

@@ -15,15 +15,20 @@ void EventPath::pass(RequestScope& scope, std::string& out) {
             scope.usage(u.prompt, u.completion, u.cached);
         }
     }
+    out_tokens_ += tokens;
     scope.tokens(batch_.at, tokens);
     encoder_->events(batch_, out);
 }
 
-Result<void> EventPath::feed(std::string_view bytes, Instant at, RequestScope& scope, std::string& out) {
+Result<void> EventPath::feed(std::string_view bytes, Instant at, RequestScope& scope, Booking& booking, std::string& out) {
     batch_.clear();
     batch_.at = at;
     TRY_OK(decoder_.feed(bytes, batch_));
     pass(scope, out);
+    if (streaming() && out_tokens_ && booking.follows()) {
+        booking.prefill_done(at);
+        booking.grow(out_tokens_, at);
+    }
     return Nothing{};
 }
 
@@ -57,7 +62,7 @@ Task<void> Flow::stream_events(HttpExchange& http, RequestScope& scope, CoreStat
         }
         end = piece->end;
         out.clear();
-        Result<void> fed = path.feed(piece->bytes, here.core.now(), scope, out);
+        Result<void> fed = path.feed(piece->bytes, here.core.now(), scope, s.booking, out);
         if (fed && end) fed = path.finish(scope, out);
         if (!fed) {
             failure.emplace(std::move(fed).error());

@@ -7,6 +7,7 @@
 #include "api/encode.h"
 #include "engine/openai_codec.h"
 #include "gateway/request_scope.h"
+#include "route/booking.h"
 #include "types/call.h"
 #include "types/event.h"
 
@@ -22,7 +23,7 @@ public:
     }
 
     // One read of the engine's body (payload, no chunk framing); appends what the client gets now.
-    Result<void> feed(std::string_view bytes, Instant at, RequestScope&, std::string& out);
+    Result<void> feed(std::string_view bytes, Instant at, RequestScope&, Booking&, std::string& out);
     // The engine's body ended; appends the rest (unary: the whole body).
     Result<void> finish(RequestScope&, std::string& out);
     api::Encoder& encoder() { return *encoder_; }
@@ -30,6 +31,7 @@ public:
 
 private:
     void pass(RequestScope&, std::string& out);
+    uint32_t out_tokens_ = 0;
     Tail tail_;
     std::unique_ptr<api::Encoder> encoder_;
     engine::OpenAiDecoder decoder_;

@@ -20,6 +20,12 @@ const char* method_name(std::string_view method) {   // static storage, and no l
     return "OTHER";
 }
 
+// What of the prompt must be known before a worker is chosen; 0: nothing, the body is not looked into.
+uint32_t prompt_needs(Api api, uint32_t needs) {
+    constexpr uint32_t of_prompt = need::device | need::lower_tiers | need::predicted | need::active | need::tokens | need::text | need::matched;
+    return api == Api::chat || api == Api::completions ? needs & of_prompt : 0;
+}
+
 }  // namespace
 
 // The endpoint that a worker serves, or null: the gateway answers itself.
@@ -41,13 +47,17 @@ Task<void> Flow::serve(HttpExchange& http) {
         auto started = co_await start(http, scope, here, *row, s);
         if (started) started = co_await begin(http, scope, here, s);
         if (!started) co_return fail(http, scope, started.error());
-        if (s.events) co_return co_await stream_events(http, scope, here, s);
+        if (s.events) {
+            co_await stream_events(http, scope, here, s);
+            co_return s.booking.release(scope.outcome());
+        }
         Result<void> done;
         if (!s.relay.ended || http.blocked()) done = co_await dispatch::run(s.relay, http, *s.upstream, relay_rules_, s.deadline, s.passed);
         scope.busy(s.relay.busy_ns);
         s.passed.settle(scope);
         if (!done) co_return break_off(http, scope, s.relay, *s.upstream, done.error());
         scope.finish(scope.outcome().status >= 400 ? Code::engine_status : Code::ok, Outcome::engine);
+        s.booking.release(scope.outcome());
     } catch (const std::exception& e) {      // libraries end at their seams; whatever still leaks costs one request, not the process
         LOG_ERROR(gateway, "exception in a request", {"what", e.what()}, {"request_id", scope.id()});
         here.cells.add(here.exceptions);
@@ -87,6 +97,17 @@ Task<Result<void>> Flow::start(HttpExchange& http, RequestScope& scope, CoreStat
         call = Call{};
         CO_TRY_OK(decode(http, here, row, content_type, call, arena));
     }
+    route::Routing* routing = &routing_of(here, call.model);   // lives as long as we do
+    RouteAsk ask;
+    CO_TRY_OK(read_hints(http, call, arena, ask));
+    if (uint32_t needs = prompt_needs(row.api, route::needs_of(*routing))) {
+        if (!http.hold()) co_return Failure(Code::shed, "the gateway's budget for request bodies is used up");
+        if (http.body().data() != call.doc.body.data()) {
+            call = Call{};
+            CO_TRY_OK(decode(http, here, row, content_type, call, arena));
+        }
+        CO_TRY_OK(co_await know_prompt(here, call, *here.fleet, needs, ask));
+    }
     out.fleet = here.fleet;
     const FleetView* fleet = out.fleet.get();
     scope.model_is(row.api, call.model, fleet->serving(call.model) != nullptr, call.wants & wants::stream);
@@ -95,6 +116,7 @@ Task<Result<void>> Flow::start(HttpExchange& http, RequestScope& scope, CoreStat
     bool events = options_.path == FlowOptions::Path::events || (usage_added && options_.path == FlowOptions::Path::automatic);
     if (events) CO_TRY_OK(api::decode_full(options_.api, call, arena));
     Prepared prepared = prepare::run(call, !events);
+    ask.fill(prepared);
 
     if (options_.total_ms) out.deadline = http.received + options_.total_ms * ns_per_ms;
     Str path = row.path;   // an operator may have moved ours; the worker's is the standard one
@@ -112,13 +134,13 @@ Task<Result<void>> Flow::start(HttpExchange& http, RequestScope& scope, CoreStat
     scope.origin_is(cors_of(http.head().headers));
     std::array<WorkerSlot, limits::retries_max> tried;
     for (unsigned attempt = 1;; attempt++) {
-        route::Question question{prepared, *fleet, *routing_, Leg::whole, {tried.data(), attempt - 1}, here.core.now()};
-        CO_TRY(route::Choice choice, route::place(question, here.scratch, here.core.random()));
-        if (!choice.at) co_return Failure(Code::no_worker, "no worker for the model can take the request now");
-        out.booking = Booking(choice.at);
+        route::Question question{prepared, *fleet, *routing, Leg::whole, {tried.data(), attempt - 1}, here.core.now()};
+        CO_TRY(route::Choice choice, choose(scope, here, question, ask, attempt));
+        out.booking = {};   // of the attempt before
+        out.booking = route::book(prepared, choice.at, choice.cached_tokens, *routing, here.core.now(), Leg::whole, &here.leases);
+        route::remember(question, choice);
         scope.outcome().attempt = static_cast<uint8_t>(attempt);
-        scope.picked(*choice.at.worker, routing_->policy_name);
-        routing_->whole->booked(prepared, choice.at, here.core.clock().now());
+        scope.picked(*choice.at.worker, routing->policy_name);
         const Target& target = fleet->target(choice.at.worker->slot);
         dispatch::Sent connection;
         Result<void> sent;
@@ -180,7 +202,7 @@ Task<Result<void>> Flow::begin(HttpExchange& http, RequestScope& scope, CoreStat
     bool has_date = dispatch::append_client_lines(here.lines, head);
     append_own_lines(here.lines, scope);
     if (options_.api.dialect == Dialect::launch) append_header(here.lines, "x-smg-routed-worker-id", s.worker->url);
-    s.passed.watch(scope);
+    s.passed.watch(scope, s.booking);
     if (!dispatch::begin(s.relay, http, *s.upstream, head, here.lines, has_date, s.passed)) co_return Failure(Code::cancelled, "client left");
     co_return Nothing{};
 }

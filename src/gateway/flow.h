@@ -10,11 +10,14 @@
 #include "dispatch/relay.h"
 #include "gateway/core_state.h"
 #include "gateway/request_scope.h"
+#include "gateway/route_ask.h"
 #include "net/exchange.h"
 #include "route/routing.h"
 
 namespace weir {
 
+class MockHost;
+class Routings;
 class Tokenizers;
 
 struct FlowOptions {
@@ -24,16 +27,22 @@ struct FlowOptions {
     uint64_t sse_keepalive_ms = 0, first_byte_ms = 0, idle_ms = 0, total_ms = 0;   // 0: none
     enum class Path : uint8_t { automatic, forward, events } path = Path::automatic;
     unsigned connect_attempts_max = 3;                    // workers tried while nothing was sent
+    HintRules hints;
+    bool pinned_only = false;                             // a request names its worker, or is refused
 };
+
+bool from_this_host(const PeerAddress&);   // loopback or a unix socket
 
 class Flow final : public HttpService {
 public:
-    Flow(FlowOptions options, std::shared_ptr<const api::Routes> routes, std::shared_ptr<const route::Routing> routing, Metrics& metrics,
+    Flow(FlowOptions options, std::shared_ptr<const api::Routes> routes, std::shared_ptr<route::Routing> routing, Metrics& metrics,
          const std::atomic<bool>& draining)
         : options_(std::move(options)), routes_(std::move(routes)), routing_(std::move(routing)), metrics_(metrics),
           draining_(draining), relay_rules_{options_.sse_keepalive_ms, options_.idle_ms} {}
     void add_core(CoreState* state) { cores_.push_back(state); }   // in core order, before requests come
     void use(Tokenizers* tokenizers) { tokenizers_ = tokenizers; } // before requests come; null: the routes about them are not there
+
+    void use(Routings* routings, const MockHost* mocks) { routings_ = routings, mocks_ = mocks; }   // before requests come; may be null
 
     Task<void> serve(HttpExchange& http) override;
     void refuse(int status, std::string_view why, std::string& lines, std::string& body) override;
@@ -43,6 +52,13 @@ private:
     Task<void> answer(HttpExchange&, RequestScope&, CoreState&);
     Result<void> decode(HttpExchange&, CoreState&, const api::Row&, Str content_type, Call&, Arena&) const;
     Task<Result<void>> start(HttpExchange&, RequestScope&, CoreState&, const api::Row&, Streaming&);
+    route::Routing& routing_of(const CoreState& here, Str model) const { return here.routings ? *here.routings->of(model) : *routing_; }
+    Result<void> read_hints(const HttpExchange&, const Call&, Arena&, RouteAsk&) const;
+    Task<Result<void>> know_prompt(CoreState&, const Call&, const FleetView&, uint32_t needs, RouteAsk&);
+    Result<route::Choice> choose(RequestScope&, CoreState&, const route::Question&, const RouteAsk&, unsigned attempt);
+    Task<void> routing_answer(HttpExchange&, RequestScope&, CoreState&, const api::Row&, std::string rest);
+    api::Reply decisions(const CoreState&, std::string_view id);
+    Result<api::Reply> busy_thresholds(const CoreState&, std::string_view body);
     Task<Result<void>> begin(HttpExchange&, RequestScope&, CoreState&, Streaming&);
     Task<void> stream_events(HttpExchange&, RequestScope&, CoreState&, Streaming&);
     const api::Row* classify(HttpExchange&, RequestScope&, CoreState&);
@@ -61,11 +77,13 @@ private:
 
     FlowOptions options_;
     std::shared_ptr<const api::Routes> routes_;
-    std::shared_ptr<const route::Routing> routing_;
+    std::shared_ptr<route::Routing> routing_;
     Metrics& metrics_;
     const std::atomic<bool>& draining_;
     std::vector<CoreState*> cores_;
     Tokenizers* tokenizers_ = nullptr;
+    Routings* routings_ = nullptr;
+    const MockHost* mocks_ = nullptr;
     dispatch::RelayRules relay_rules_;
 };
 

@@ -55,6 +55,7 @@ std::string_view Flow::cors_of(const HeadersView& headers) const {
 void Flow::append_own_lines(std::string& lines, const RequestScope& scope) const {
     // SMG names every answer; Dynamo only echoes what the client sent.
     if (scope.id_given() || options_.api.dialect == Dialect::launch) append_header(lines, "x-request-id", scope.id());
+    if (!scope.explanation().empty()) append_header(lines, "x-weir-decision", scope.explanation());
     if (!scope.origin().empty()) {
         append_header(lines, "access-control-allow-origin", scope.origin());
         append_header(lines, "vary", "origin");
@@ -110,6 +111,7 @@ Task<void> Flow::own_answer(HttpExchange& http, RequestScope& scope, CoreState& 
     api::Found found = routes_->find(api::method_of(method), path);
     if (found.row && api::about_tokenizers(found.row->endpoint) && !tokenizers_) found = {Code::route_unknown, nullptr, {}, {}};
     if (found.row && api::about_tokenizers(found.row->endpoint)) co_return co_await text_answer(http, scope, here, *found.row, std::string(found.rest));
+    if (found.row && api::about_routing(found.row->endpoint)) co_return co_await routing_answer(http, scope, here, *found.row, std::string(found.rest));
     if (!http.body_complete()) {   // a small body nobody asked for is taken, so that the connection can go on; a large one ends it
         auto taken = co_await http.read_body(limits::read_chunk);
         if (!taken && taken.error()->code == Code::cancelled) co_return fail(http, scope, taken.error());

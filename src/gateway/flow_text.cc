@@ -3,10 +3,9 @@
 
 #include "api/decode.h"
 #include "api/tokenize.h"
+#include "gateway/encode_text.h"
 #include "gateway/flow.h"
 #include "gateway/tokenizers.h"
-#include "prepare/untrusted.h"
-#include "wire/json_walk.h"
 #include "wire/json_write.h"
 #include "wire/utf8.h"
 
@@ -16,17 +15,6 @@ namespace {
 constexpr size_t slice_bytes = 32 * 1024;        // of text, encoded between two looks at the other requests
 constexpr size_t pool_bytes = 64 * 1024;         // a piece that cannot be cut below this is a pool thread's business
 constexpr size_t slice_ids = 8 * 1024;           // written or decoded at once
-
-bool from_this_host(const PeerAddress& peer) {
-    constexpr uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, loopback[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
-    switch (peer.family) {
-    case PeerAddress::unix_socket: return true;
-    case PeerAddress::v4: return peer.bytes[0] == 127;
-    case PeerAddress::v6:
-        return std::equal(loopback, loopback + 16, peer.bytes) || (std::equal(mapped, mapped + 12, peer.bytes) && peer.bytes[12] == 127);
-    default: return false;
-    }
-}
 
 api::TokenizerInfo info_of(const Tokenizers::Entry& e) {
     return {e.id, e.name, e.source.model, name(e.state), e.message, e.model ? e.model->tokenizer->vocab_size() : 0};
@@ -55,8 +43,46 @@ Task<Result<TokenIds>> encode_elsewhere(Tokenizers& tokenizers, prepare::ModelRe
     co_return std::move(work->ids);
 }
 
+void append_token_strings(const Tokenizer& tokenizer, std::span<const uint32_t> ids, std::string& out) {
+    for (uint32_t id : ids) {
+        out.push_back(out.empty() ? '[' : ',');
+        std::string_view token = tokenizer.token(id);
+        append_json_string(out, utf8_valid(token) ? token : "\xef\xbf\xbd");
+    }
+}
+
+struct PoolRender {
+    prepare::ModelRef model;
+    std::string body;
+    Result<prepare::Rendered> out = Failure(Code::shed, "too many conversations are being rendered");
+};
+
+Task<Result<prepare::Rendered>> render_elsewhere(Tokenizers& tokenizers, prepare::ModelRef model, std::string body) {
+    auto work = std::make_shared<PoolRender>();
+    work->model = std::move(model);
+    work->body = std::move(body);
+    std::function<void()> job = [work, as_text = tokenizers.special_as_text()] { work->out = prepare::render_prompt(*work->model, work->body, as_text); };
+    InPool elsewhere(tokenizers.pool(), std::move(job));
+    bool ran = co_await elsewhere;
+    if (!ran) co_return Failure(Code::shed, "too many conversations are being rendered");
+    co_return std::move(work->out);
+}
+
+}  // namespace
+
+bool from_this_host(const PeerAddress& peer) {
+    constexpr uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, loopback[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+    switch (peer.family) {
+    case PeerAddress::unix_socket: return true;
+    case PeerAddress::v4: return peer.bytes[0] == 127;
+    case PeerAddress::v6:
+        return std::equal(loopback, loopback + 16, peer.bytes) || (std::equal(mapped, mapped + 12, peer.bytes) && peer.bytes[12] == 127);
+    default: return false;
+    }
+}
+
 // In slices on this core, unless the text has no place to be cut.
-Task<Result<TokenIds>> encode(Tokenizers& tokenizers, CoreState& here, prepare::ModelRef model, std::string text, EncodeOptions options) {
+Task<Result<TokenIds>> encode_in_slices(Tokenizers& tokenizers, CoreState& here, prepare::ModelRef model, std::string text, EncodeOptions options) {
     std::shared_ptr<EncodeScratch> scratch = here.scratch_of(model->tokenizer);
     prepare::EncodeJob job(&tokenizers.caches(), *model->tokenizer, text, options, *scratch);
     for (;;) {
@@ -67,79 +93,11 @@ Task<Result<TokenIds>> encode(Tokenizers& tokenizers, CoreState& here, prepare::
     }
 }
 
-void append_token_strings(const Tokenizer& tokenizer, std::span<const uint32_t> ids, std::string& out) {
-    for (uint32_t id : ids) {
-        out.push_back(out.empty() ? '[' : ',');
-        std::string_view token = tokenizer.token(id);
-        append_json_string(out, utf8_valid(token) ? token : "\xef\xbf\xbd");
-    }
+// On this core when it is short.
+Task<Result<prepare::Rendered>> render_prompt(Tokenizers& tokenizers, prepare::ModelRef model, std::string_view body) {
+    if (body.size() <= slice_bytes) co_return prepare::render_prompt(*model, body, tokenizers.special_as_text());
+    co_return co_await render_elsewhere(tokenizers, std::move(model), std::string(body));
 }
-
-struct Rendered {
-    std::string text;
-    TokenIds ids;                                // already, when users may not speak in special tokens
-};
-struct PoolRender {
-    prepare::ModelRef model;
-    std::string body;
-    Result<Rendered> out = Failure(Code::shed, "too many conversations are being rendered");
-};
-
-// The prompt of a body with `messages`, as vLLM's /tokenize takes it.
-Result<Rendered> render(const prepare::Model& model, std::string_view body, bool special_as_text) {
-    auto is_true = [&](Str name, bool otherwise) {
-        Str value = json_member(body, name);
-        return value.empty() || value == "null" ? otherwise : value == "true";
-    };
-    auto given = [&](Str name) {
-        Str value = json_member(body, name);
-        return value == "null" ? Str{} : value;
-    };
-    Str messages = given("messages"), tools = given("tools"), kwargs = given("chat_template_kwargs");
-    if (json_kind(messages) != JsonKind::array) return Failure(Code::bad_field, "messages must be a list", "messages");
-    if (!tools.empty() && json_kind(tools) != JsonKind::array) return Failure(Code::bad_field, "tools must be a list", "tools");
-    if (!kwargs.empty() && json_kind(kwargs) != JsonKind::object)
-        return Failure(Code::bad_field, "chat_template_kwargs must be an object", "chat_template_kwargs");
-    if (!given("chat_template").empty()) return Failure(Code::unsupported_field, "chat_template: the model's own is used", "chat_template");
-    TRY(const ChatTemplate* chat, model.template_for(!tools.empty()));
-    auto token = [](const std::string& text) { return text.empty() ? std::string_view() : std::string_view(text); };
-    ChatInput input;
-    input.messages = messages;
-    input.tools = tools;
-    input.documents = given("documents");
-    input.kwargs = kwargs;
-    input.add_generation_prompt = is_true("add_generation_prompt", true);
-    input.continue_final_message = is_true("continue_final_message", false);
-    input.bos_token = token(model.files.bos);
-    input.eos_token = token(model.files.eos);
-    input.pad_token = token(model.files.pad);
-    input.unk_token = token(model.files.unk);
-    Rendered out;
-    if (!special_as_text) {
-        TRY_OK(chat->render(input, {}, out.text));
-        return out;
-    }
-    std::vector<OutputSpan> spans;
-    std::vector<uint32_t> ids;
-    TRY_OK(chat->render_spans(input, {}, out.text, spans));
-    auto scratch = model.tokenizer->scratch();
-    TRY_OK(prepare::encode_untrusted(*model.tokenizer, out.text, spans, *scratch, ids));
-    out.ids = std::make_shared<const std::vector<uint32_t>>(std::move(ids));
-    return out;
-}
-
-Task<Result<Rendered>> render_elsewhere(Tokenizers& tokenizers, prepare::ModelRef model, std::string body) {
-    auto work = std::make_shared<PoolRender>();
-    work->model = std::move(model);
-    work->body = std::move(body);
-    std::function<void()> job = [work, as_text = tokenizers.special_as_text()] { work->out = render(*work->model, work->body, as_text); };
-    InPool elsewhere(tokenizers.pool(), std::move(job));
-    bool ran = co_await elsewhere;
-    if (!ran) co_return Failure(Code::shed, "too many conversations are being rendered");
-    co_return std::move(work->out);
-}
-
-}  // namespace
 
 Task<Result<api::Reply>> Flow::tokenize(CoreState& here, std::string_view body, bool plain) {
     Arena arena;
@@ -153,9 +111,7 @@ Task<Result<api::Reply>> Flow::tokenize(CoreState& here, std::string_view body, 
     for (Str prompt : ask.prompts) texts.emplace_back(prompt);
     TokenIds ids;
     if (!ask.chat.empty()) {
-        Result<Rendered> rendered = Rendered{};
-        if (ask.chat.size() <= slice_bytes) rendered = render(*model, ask.chat, tokenizers_->special_as_text());
-        else rendered = co_await render_elsewhere(*tokenizers_, model, std::string(ask.chat));
+        Result<prepare::Rendered> rendered = co_await render_prompt(*tokenizers_, model, ask.chat);
         if (!rendered) co_return std::move(rendered).error();
         texts.push_back(std::move(rendered->text));
         if (!how.add_special_tokens) ids = rendered->ids;
@@ -168,7 +124,7 @@ Task<Result<api::Reply>> Flow::tokenize(CoreState& here, std::string_view body, 
     for (std::string& text : texts) {
         uint64_t characters = api::characters_of(text);
         if (!ids) {
-            CO_TRY(ids, co_await encode(*tokenizers_, here, model, std::move(text), how));
+            CO_TRY(ids, co_await encode_in_slices(*tokenizers_, here, model, std::move(text), how));
         }
         answer.begin_prompt();
         for (size_t at = 0; at < ids->size(); at += slice_ids) {

@@ -18,6 +18,7 @@
 namespace weir {
 
 class Tokenizers; // gateway/tokenizers.h
+class Routings;   // gateway/routings.h
 class MockHost;   // gateway/mock_host.h: simulated engines in this process
 
 class Gateway {
@@ -33,6 +34,7 @@ private:
     explicit Gateway(const Config&);
     Result<void> open_tls();
     Result<void> open_tokenizers();
+    Result<void> open_routing();
     Result<void> open_flow();
     Result<void> open_listeners();
     Result<void> open_workers();
@@ -44,6 +46,7 @@ private:
     void publish(FleetViewRef);
     void collect(Metrics&);
     Task<void> watch_files();
+    Task<void> expire_bookings(CoreState& state);
 
     Config config_;
     std::atomic<bool> draining_{false};
@@ -60,6 +63,7 @@ private:
     Core* ctl_ = nullptr;
     std::vector<std::unique_ptr<CoreState>> states_;
     std::unique_ptr<Tokenizers> tokenizers_;
+    std::unique_ptr<Routings> routings_;
     std::unique_ptr<Flow> flow_;
     std::unique_ptr<MetricsService> metrics_service_;
     std::unique_ptr<Resolver> ctl_resolver_;

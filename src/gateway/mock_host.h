@@ -7,6 +7,8 @@
 
 #include "base/result.h"
 #include "config/config.h"
+#include "kv/index.h"
+#include "types/call.h"
 
 namespace weir {
 
@@ -18,11 +20,20 @@ public:
     int run();                                                       // `weir mocker`: until a signal asks to stop; the exit code
     const std::vector<std::string>& urls() const { return urls_; }   // "http://127.0.0.1:port"
 
+    // From now on the engine's cache tells the index what it holds, as this rank. Before requests come.
+    void publish(size_t engine, kv::Rank rank, std::shared_ptr<kv::KvIndex> index);
+    bool serves(Str model) const;
+    // Ids of the prompt in such a body, as the engines count them: they have no tokenizer that could be loaded. Any thread.
+    // False: the engines would refuse it.
+    bool prompt(Api, Str body, std::vector<uint32_t>& ids) const;
+    uint32_t block() const { return block_; }                        // tokens
+
 private:
     MockHost();
     struct Impl;
     std::unique_ptr<Impl> impl_;
-    std::vector<std::string> urls_;
+    std::vector<std::string> urls_, models_;
+    uint32_t block_ = 0;
 };
 
 }  // namespace weir

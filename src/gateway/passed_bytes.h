@@ -2,16 +2,23 @@
 #pragma once
 #include "dispatch/relay.h"
 #include "gateway/request_scope.h"
+#include "route/booking.h"
 #include "wire/usage_tail.h"
 
 namespace weir {
 
 class PassedBytes final : public dispatch::Observer {
 public:
-    void watch(RequestScope& scope) { scope_ = &scope; }
+    void watch(RequestScope& scope, Booking& booking) { scope_ = &scope, booking_ = &booking; }
     void passed(std::string_view bytes, Instant read_at) override {
         tail_.feed(bytes);
-        if (scope_->streaming()) scope_->tokens(read_at, events_in(bytes));
+        if (!scope_->streaming()) return;
+        uint32_t n = events_in(bytes);
+        scope_->tokens(read_at, n);
+        if (n && booking_->follows()) {
+            booking_->prefill_done(read_at);
+            booking_->grow(out_ += n, read_at);
+        }
     }
     void settle(RequestScope& scope) const {
         if (tail_.found()) scope.usage(tail_.usage().prompt, tail_.usage().completion, tail_.usage().cached);
@@ -26,6 +33,8 @@ private:
         return n;
     }
     RequestScope* scope_ = nullptr;
+    Booking* booking_ = nullptr;
+    uint32_t out_ = 0;
     UsageTail tail_;
 };
 

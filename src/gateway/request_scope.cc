@@ -22,6 +22,7 @@ RequestScope::~RequestScope() {
         here_.metrics.end(mark_, outcome_, end);
         here_.metrics.overhead(plan_, overhead);
     }
+    if (decision_) tell_decision(status, end);
     if (here_.access) write_access_line(end, overhead);
     here_.active.fetch_sub(1, std::memory_order_relaxed);
     if (booked_) here_.booked.fetch_sub(1, std::memory_order_relaxed);
@@ -95,6 +96,12 @@ void RequestScope::finish(Code code, Outcome::By by) {
     outcome_.ended_by = by;
     outcome_.finished = code == Code::ok;
     if (outcome_.out_tokens == 0) outcome_.out_tokens = events_;
+}
+
+void RequestScope::tell_decision(int status, Instant end) {
+    auto since = [&](Instant at) { return static_cast<uint32_t>(at > http_.received ? (at - http_.received) / 1'000 : 0); };
+    here_.decisions.end(decision_, {true, status, outcome_.ttft ? since(outcome_.ttft) : 0, since(end), outcome_.prompt_tokens,
+                                    outcome_.cached_tokens, outcome_.out_tokens});
 }
 
 void RequestScope::write_access_line(Instant end, uint64_t overhead_ns) {

@@ -25,6 +25,9 @@ public:
     std::string_view origin() const { return std::string_view(names_).substr(id_len_ + model_len_); }
     void model_is(Api, std::string_view model, bool served, bool stream);
     void picked(const WorkerView&, const char* policy);              // policy: static storage
+    void decided(uint64_t number) { decision_ = number; }            // in the core's ring of decisions
+    void explain(std::string line) { explain_ = std::make_unique<std::string>(std::move(line)); }
+    std::string_view explanation() const { return explain_ ? std::string_view(*explain_) : std::string_view(); }
     void attempt_failed(Code);
     void retrying(unsigned attempt) { here_.metrics.retrying(mark_, attempt, 0); }   // attempt: the coming one
     void exhausted() { here_.metrics.exhausted(mark_); }
@@ -42,6 +45,7 @@ public:
 
 private:
     void write_access_line(Instant end, uint64_t overhead_ns);
+    void tell_decision(int status, Instant end);
     CoreState& here_;
     HttpExchange& http_;
     RequestMetrics::HttpRow* row_ = nullptr;
@@ -51,7 +55,8 @@ private:
     Str worker_;                      // in the fleet's view, which the serving frame holds
     Outcome outcome_;
     std::unique_ptr<std::string> error_code_;   // null: as the outcome's code is usually spelled
-    uint64_t bytes_in_, busy_ns_ = 0;
+    std::unique_ptr<std::string> explain_;      // the client asked for it
+    uint64_t bytes_in_, busy_ns_ = 0, decision_ = 0;
     uint32_t events_ = 0;
     uint16_t id_len_ = 0, model_len_ = 0;
     bool stream_ = false, id_given_ = false, sent_ = false, booked_ = false;

@@ -7,13 +7,14 @@
 
 #include "gateway/gateway.h"
 #include "gateway/mock_host.h"
+#include "gateway/routings.h"
 #include "gateway/tokenizers.h"
 #include "obs/log.h"
 #include "obs/progress.h"
 
 namespace weir {
 namespace {
-constexpr uint64_t tick_ms = 20, tls_check_ms = 1'000, progress_ms = 100;
+constexpr uint64_t tick_ms = 20, tls_check_ms = 1'000, progress_ms = 100, expire_ms = 1'000;
 
 sigset_t stop_signals() {
     sigset_t set;
@@ -24,13 +25,15 @@ sigset_t stop_signals() {
 }
 
 void Gateway::publish(FleetViewRef view) {
+    auto routings = routings_->follow(*view);
     for (auto& state : states_) {
         CoreState* s = state.get();
-        s->core.post([this, s, view] {
+        s->core.post([this, s, view, routings] {
             // Idle connections to workers that left are of no use.
             for (auto& entry : s->fleet->entries())
                 if (!view->entry(entry->view.slot)) s->pool.forget(entry->view.slot);
             s->fleet = view;
+            s->routings = routings;
         });
     }
     workers_ready_.store(view->workers(), std::memory_order_relaxed);
@@ -44,6 +47,14 @@ void Gateway::publish(FleetViewRef view) {
         for (uint64_t bits : *view->serving(model)) n += static_cast<size_t>(__builtin_popcountll(bits));
         metrics_.set(Metric::worker_pool_size, {"regular", "http", model}, static_cast<double>(n));
         metrics_.set(Metric::model_ready, {model}, n ? 1 : 0);
+    }
+}
+
+// What nobody has heard of for long is no longer counted.
+Task<void> Gateway::expire_bookings(CoreState& state) {
+    for (;;) {
+        co_await sleep_ms(expire_ms);
+        if (size_t n = state.leases.expire(state.core.now())) LOG_WARN(route, "requests taken out of the accounts: nothing was heard of them", {"requests", n});
     }
 }
 
@@ -61,6 +72,9 @@ void Gateway::start() {
         Core* c = core.get();
         threads_.emplace_back([c] { c->run(); });
     }
+    routings_->start();
+    for (auto& state : states_)
+        state->core.post([this, s = state.get()] { s->core.nursery().spawn(expire_bookings(*s)); });
     if (tls_server_) ctl_->post([this] { ctl_->nursery().spawn(watch_files()); });
     if (metrics_server_) metrics_server_->start();
     for (auto& server : main_) server->start();
@@ -131,6 +145,7 @@ int Gateway::wait_for_end() {
     for (auto& core : cores_) core->stop();
     for (auto& thread : threads_) thread.join();
     threads_.clear();
+    routings_->stop();
     return code;
 }
 

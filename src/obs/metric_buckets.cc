@@ -27,10 +27,18 @@ constexpr uint64_t overhead_s[] = {5 * us, 10 * us, 20 * us, 30 * us, 50 * us, 7
                                    500 * us, 1 * ms, 2 * ms, 5 * ms, 10 * ms, 50 * ms, 100 * ms, 1 * s};
 constexpr uint64_t tick_s[] = {10 * us, 25 * us, 50 * us, 100 * us, 250 * us, 500 * us, 1 * ms, 2500 * us, 5 * ms, 10 * ms, 25 * ms, 100 * ms};
 
+constexpr uint64_t place_s[] = {1 * us, 2 * us, 5 * us, 10 * us, 20 * us, 50 * us, 100 * us, 200 * us, 500 * us, 1 * ms, 5 * ms};
+
+// Shares, kept in units of 1e-9 as times are.
+constexpr uint64_t share[] = {0, 100 * ms, 200 * ms, 300 * ms, 400 * ms, 500 * ms, 600 * ms, 700 * ms, 800 * ms, 900 * ms, 1 * s};
+constexpr uint64_t share20[] = {0, 50 * ms, 100 * ms, 150 * ms, 200 * ms, 250 * ms, 300 * ms, 350 * ms, 400 * ms, 450 * ms, 500 * ms,
+                                550 * ms, 600 * ms, 650 * ms, 700 * ms, 750 * ms, 800 * ms, 850 * ms, 900 * ms, 950 * ms, 1 * s};
+
 struct Named { std::string_view name; std::span<const uint64_t> bounds; };
 constexpr Named bucket_list[] = {
     {"none", {}}, {"request_s", request_s}, {"ttft_s", ttft_s}, {"itl_s", itl_s}, {"input_tokens", input_tokens},
     {"output_tokens", output_tokens}, {"duration_s", duration_s}, {"backoff_s", backoff_s}, {"overhead_s", overhead_s}, {"tick_s", tick_s},
+    {"place_s", place_s}, {"share", share}, {"share20", share20},
 };
 
 }  // namespace

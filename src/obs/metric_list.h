@@ -96,7 +96,52 @@
       "Bytes of text whose tokens came out of a cache") \
     M(text_cache_evictions, reading, one, none, "layer", "smg_tokenizer_cache_evictions_total", \
       "Entries of the tokenizer caches that made room") \
+    M(cache_aware_branch, counter, one, none, "branch", "smg_cache_aware_policy_branch_total", \
+      "Picks of the cache_aware policy, by why") \
+    M(cache_aware_match, histogram, ns, share, "", "smg_cache_aware_match_ratio", \
+      "Share of the prompt known at the worker that cache_aware picked") \
+    M(manual_branch, counter, one, none, "branch", "smg_manual_policy_branch_total", \
+      "Picks of the manual policy, by why") \
+    M(hashing_branch, counter, one, none, "branch", "smg_consistent_hashing_policy_branch_total", \
+      "Picks of the consistent_hashing policy, by why") \
+    M(prefix_hash_branch, counter, one, none, "branch", "smg_prefix_hash_policy_branch_total", \
+      "Picks of the prefix_hash policy, by why") \
+    M(kv_memberships, level, one, none, "model", "smg_kv_index_memberships", \
+      "Blocks in the KV index, each counted for every rank that holds it; * stands for all models") \
+    M(kv_entries, level, one, none, "model", "smg_kv_index_entries", \
+      "Blocks in the KV index; * stands for all models") \
+    M(cache_tree_chars, level, one, none, "model", "smg_cache_tree_chars", \
+      "Characters remembered for cache_aware; * stands for all models") \
+    /* ---- names of Dynamo's router ---- */ \
+    M(kv_hit_rate, histogram, ns, share20, "", "dynamo_component_router_kv_hit_rate", \
+      "Share of a prompt's tokens that the chosen worker is believed to hold, where tokens are known") \
+    M(kv_selected_cached, counter, one, none, "model", "dynamo_component_router_kv_selected_cached_prefix_tokens_total", \
+      "Prompt tokens that chosen workers were believed to hold") \
+    M(kv_non_max, counter, one, none, "worker_type", "dynamo_component_router_non_max_overlap_selections_total", \
+      "Picks of a worker though another one that might serve held more of the prompt") \
+    M(worker_decode_blocks, level, one, none, "worker_id,dp_rank,worker_type", "~worker_active_decode_blocks", \
+      "Blocks of requests under way at a rank, by the gateway's account") \
+    M(worker_prefill_tokens, level, one, none, "worker_id,dp_rank,worker_type", "~worker_active_prefill_tokens", \
+      "Prompt tokens still to be computed at a rank, by the gateway's account") \
     /* ---- weir's own ---- */ \
+    M(router_decisions, counter, one, none, "policy,reason", "weir_router_decisions_total", \
+      "Picks, by policy and by the word its decision log has for why") \
+    M(router_rejects, counter, one, none, "reason", "weir_router_rejected_ranks_total", \
+      "Ranks left out before the policy had a say, by why") \
+    M(router_place_seconds, histogram, ns, place_s, "", "weir_router_place_seconds", \
+      "Time of choosing a worker: overlap, filters and policy") \
+    M(kv_index_bytes, level, one, none, "", "weir_kv_index_bytes", \
+      "Bytes that the KV index holds") \
+    M(kv_index_bytes_max, level, one, none, "", "weir_kv_index_bytes_max", \
+      "Bytes that the KV index may hold (--router-index-max-bytes)") \
+    M(kv_index_blocks, reading, one, none, "what", "weir_kv_index_blocks_total", \
+      "Blocks that went through the KV index: stored, removed, and what became of others") \
+    M(predicted_blocks, level, one, none, "", "weir_router_predicted_blocks", \
+      "Blocks believed to be held because requests were sent there") \
+    M(predictions, reading, one, none, "what", "weir_router_predictions_total", \
+      "Predicted blocks that expired or made room, and predictions dropped because their thread was behind") \
+    M(active_bytes, level, one, none, "", "weir_router_active_bytes", \
+      "Bytes that tracking blocks of requests under way takes") \
     M(text_cache_tokens, reading, one, none, "source", "weir_tokenizer_tokens_total", \
       "Tokens of texts given to the gateway's tokenizers: out of a cache, or encoded") \
     M(overhead_seconds, histogram, ns, overhead_s, "plan", "weir_gateway_overhead_seconds", \

@@ -2,32 +2,36 @@
 
 namespace weir::config {
 namespace {
-constexpr Str ca = "the cache_aware policy", ph = "the prefix_hash policy", ll = "the least_load policy",
-              sticky = "sticky routing", bucket = "the bucket policy",
-              monitor = "load monitoring of workers", over = "overload protection of workers",
-              live = "liveness checks of workers", warm = "warm-up of new workers",
-              sel = "KV-event driven selection";
+constexpr Str ca = "the cache_aware policy", monitor = "load monitoring of workers", over = "overload protection of workers",
+              live = "liveness checks of workers", warm = "warm-up of new workers", sel = "KV-event driven selection";
 constexpr Row rows[] = {
-    later("policies.cache_threshold", real(0, 1), "0.3", ca,
-          "Smallest share of a prompt that must be known at a worker to go there.")
+    row("policies.cache_threshold", WEIR_FIELD(policies.cache_threshold), real(0, 1), "0.3",
+        "Smallest share of a prompt that must be known at a worker to go there.")
         .la("--cache-threshold --cache-match-threshold"),
-    later("policies.spill_abs", integer(), "64", ca, "Requests a worker may be above the others before load decides.")
+    row("policies.spill_abs", WEIR_FIELD(policies.spill_abs), integer(), "64",
+        "Requests a worker may be above the others before load decides.")
         .la("--balance-abs-threshold --spill-abs-threshold"),
-    later("policies.spill_rel", real(1), "1.5", ca, "The same as a ratio; both must be passed.")
+    row("policies.spill_rel", WEIR_FIELD(policies.spill_rel), real(1), "1.5",
+        "The same as a ratio; both must be passed.")
         .la("--balance-rel-threshold --spill-rel-threshold"),
-    later("policies.eviction_interval_s", integer(1), "120", ca, "Seconds between two evictions of old prefixes.")
+    row("policies.eviction_interval_s", WEIR_FIELD(policies.eviction_interval_s), integer(1), "120",
+        "Seconds between two evictions of old prefixes.")
         .la("--eviction-interval --eviction-interval-secs"),
-    later("policies.tree_size_max", integer(1), "67108864", ca, "Characters (tokens for gRPC) remembered for a model.")
+    row("policies.tree_size_max", WEIR_FIELD(policies.tree_size_max), integer(1), "67108864",
+        "Characters (tokens for gRPC) remembered for a model.")
         .la("--max-tree-size"),
-    later("policies.block_size", integer(1, 65'536), "16", ca, "Tokens of a KV block where events decide.").la("--block-size"),
+    row("policies.block_size", WEIR_FIELD(policies.block_size), integer(1, 65'536), "16",
+        "Tokens of a KV block where events decide.").la("--block-size"),
     later("policies.cache_boundaries", {.kind = Check::integers, .hi = any_max}, "", ca,
           "Token positions at which engines keep prefixes.")
         .la("--cache-boundaries"),
     later("policies.cache_index", choice("| tree hash"), "tree", "cache index", "What remembers prefixes.").la("--cache-index"),
     later("policies.cache_ttl_s", integer(1), "180", ca, "Seconds a remembered prefix stays good.").la("--cache-ttl-secs"),
-    later("policies.token_usage_spread", real(0, 1), "1.0", ca, "Give affinity up when KV usage differs by more; 1: never.")
+    row("policies.token_usage_spread", WEIR_FIELD(policies.token_usage_spread), real(0, 1), "1.0",
+        "Give affinity up when KV usage differs by more; 1: never.")
         .la("--balance-token-usage-threshold"),
-    later("policies.token_usage_ceiling", real(0, 1), "1.0", ca, "Give affinity up above this KV usage; 1: never.")
+    row("policies.token_usage_ceiling", WEIR_FIELD(policies.token_usage_ceiling), real(0, 1), "1.0",
+        "Give affinity up above this KV usage; 1: never.")
         .la("--overload-token-usage-threshold"),
     later("policies.kv_index", choice("| positional chain"), "positional", "KV index", "Shape of the event-driven index.")
         .la("--kv-index"),
@@ -36,9 +40,11 @@ constexpr Row rows[] = {
     later("policies.selection", text(), "cache-aware-default", sel, "Selection among candidates.").la("--selection-policy"),
     later("policies.selection_booking_ms", integer(), "0", sel, "How long a booking stands before the engine reports it, ms.")
         .la("--selection-accounting-ttl-ms"),
-    later("policies.selection_temperature", real(), "0.0", sel, "Spread of the choice; 0 takes the best.")
+    row("policies.selection_temperature", WEIR_FIELD(policies.selection_temperature), real(), "0.0",
+        "Spread of the choice; 0 takes the best.")
         .la("--selection-temperature"),
-    later("policies.overlap_decay", real(), "0.0", sel, "Less credit where prompts already wait.").la("--overlap-decay"),
+    row("policies.overlap_decay", WEIR_FIELD(policies.overlap_decay), real(), "0.0",
+        "Less credit where prompts already wait.").la("--overlap-decay"),
     later("policies.warmup_s", integer(), "60", warm, "Seconds after which a worker is no longer new; 0: off.")
         .la("--worker-warmup-secs"),
     later("policies.warmup_share", real(0, 1), "0.25", warm, "Share of cache misses sent to new workers.")
@@ -48,37 +54,47 @@ constexpr Row rows[] = {
         .la("--worker-warmup-thin-ratio"),
     later("policies.warmup_divert_every", integer(), "8", warm, "One hit in so many goes to a new worker; 0: none.")
         .la("--worker-warmup-divert-every"),
-    later("policies.prefix_tokens", integer(1), "256", ph, "Leading tokens that are hashed.").la("--prefix-token-count"),
-    later("policies.prefix_load_factor", real(1), "1.25", ph,
-          "Load, as a multiple of the mean, from which the next worker is taken.")
+    row("policies.prefix_tokens", WEIR_FIELD(policies.prefix_tokens), integer(1), "256",
+        "Leading tokens that are hashed.").la("--prefix-token-count"),
+    row("policies.prefix_load_factor", WEIR_FIELD(policies.prefix_load_factor), real(1), "1.25",
+        "Load, as a multiple of the mean, from which the next worker is taken.")
         .la("--prefix-hash-load-factor"),
-    later("policies.prefix_balance_abs", integer(), "10", ph, "The same as requests above the mean; both must be passed.")
+    row("policies.prefix_balance_abs", WEIR_FIELD(policies.prefix_balance_abs), integer(), "10",
+        "The same as requests above the mean; both must be passed.")
         .la("--prefix-hash-balance-abs-threshold"),
-    later("policies.least_load_kv_weight", real(), "0.15", ll, "Seconds that a full KV cache counts.")
+    row("policies.least_load_kv_weight", WEIR_FIELD(policies.least_load_kv_weight), real(), "0.15",
+        "Seconds that a full KV cache counts.")
         .la("--least-load-kv-pressure-weight"),
-    later("policies.least_load_throughput", real(), "2000", ll, "Tokens per second assumed of a worker that reports none.")
+    row("policies.least_load_throughput", WEIR_FIELD(policies.least_load_throughput), real(), "2000",
+        "Tokens per second assumed of a worker that reports none.")
         .la("--least-load-default-throughput"),
-    later("policies.least_load_prefill", integer(), "1024", ll, "Prompt tokens assumed where they are not known.")
+    row("policies.least_load_prefill", WEIR_FIELD(policies.least_load_prefill), integer(), "1024",
+        "Prompt tokens assumed where they are not known.")
         .la("--least-load-mean-prefill-tokens"),
-    later("policies.least_load_waiting_max", integer(), "0", ll, "Skip workers with so many waiting; 0: never.")
+    row("policies.least_load_waiting_max", WEIR_FIELD(policies.least_load_waiting_max), integer(), "0",
+        "Skip workers with so many waiting; 0: never.")
         .la("--least-load-max-waiting-requests"),
-    later("policies.power_of_two_metric", choice("requests least_requests | expected_wait"), "expected_wait",
-          "power_of_two load metric",
-          "What power_of_two compares; today always requests under way.")
-        .la("--power-of-two-load-metric").off_at("requests least_requests"),
-    later("policies.bucket_adjust_s", integer(1), "5", bucket, "Seconds between two adjustments of the bounds.")
+    row("policies.power_of_two_metric", WEIR_FIELD(policies.power_of_two_metric), choice("requests least_requests expected_wait"), "expected_wait",
+        "What power_of_two compares.")
+        .la("--power-of-two-load-metric"),
+    row("policies.bucket_adjust_s", WEIR_FIELD(policies.bucket_adjust_s), integer(1), "5",
+        "Seconds between two adjustments of the bounds.")
         .la("--bucket-adjust-interval-secs"),
-    later("policies.sticky_idle_s", integer(1), "14400", "the manual policy", "Seconds an unused key stays with its worker.")
+    row("policies.sticky_idle_s", WEIR_FIELD(policies.sticky_idle_s), integer(1), "14400",
+        "Seconds an unused key stays with its worker.")
         .la("--max-idle-secs --sticky-key-idle-secs"),
-    later("policies.assignment", choice("| random min_load min_group delegate"), "random", "assignment mode",
-          "Worker of a new key.")
+    row("policies.assignment", WEIR_FIELD(policies.assignment), choice("random min_load min_group delegate"), "random",
+        "Worker of a new key.")
         .la("--assignment-mode"),
-    later("policies.routing_key", flag(), "false", sticky, "Keep a conversation on its worker, with any policy.")
+    row("policies.routing_key", WEIR_FIELD(policies.routing_key), flag(), "false",
+        "Keep a conversation on its worker, with any policy.")
         .la("--routing-key-override --sticky-sessions"),
-    later("policies.routing_key_headers", list(), "x-smg-routing-key", sticky, "Headers that name the conversation.")
+    row("policies.routing_key_headers", WEIR_FIELD(policies.routing_key_headers), list(), "x-smg-routing-key",
+        "Headers that name the conversation.")
         .la("--routing-key-headers"),
     later("policies.dp_aware", flag(), "false", "data parallel ranks", "Route to the ranks of a worker.").la("--dp-aware"),
-    later("policies.dp_min_tokens", flag(), "false", "data parallel ranks", "Choose the rank with the fewest tokens.")
+    row("policies.dp_min_tokens", WEIR_FIELD(policies.dp_min_tokens), flag(), "false",
+        "Choose the rank with the fewest tokens.")
         .la("--dp-minimum-tokens-scheduler"),
     later("policies.multi_model", flag(), "false", "multi-model mode", "Each model with its own workers and policy.")
         .la("--enable-igw"),

@@ -2,12 +2,13 @@
 
 namespace weir::config {
 namespace {
-constexpr Str affinity = "session affinity", busy = "busy thresholds", js = "router snapshots in JetStream";
+constexpr Str affinity = "session affinity", js = "router snapshots in JetStream";
 constexpr Row rows[] = {
     Row{.key = "router.policy", .field = WEIR_FIELD(router.policy),
-        .check = choice("round_robin random power_of_two | cache_aware prefix_hash consistent_hashing bucket manual least_load passthrough"),
-        .def = "round_robin", .help = "How a worker is chosen.", .feature = "policy", .stand_in = "power_of_two",
-        .frontend_choices = "round-robin random power-of-two | kv direct least-loaded device-aware-weighted"}
+        .check = choice("round_robin random power_of_two cache_aware prefix_hash consistent_hashing bucket manual least_load passthrough kv least_loaded"),
+        .def = "round_robin", .help = "How a worker is chosen.",
+        .frontend_choices = "round-robin random power-of-two kv direct least-loaded device-aware-weighted cache-aware prefix-hash consistent-hashing "
+                            "bucket manual least-load passthrough"}
         .fe("--router-mode", "DYN_ROUTER_MODE", "round-robin").la("--policy", "", "cache_aware"),
     later("router.min_initial_workers", integer(0, 1'000'000), "0", "waiting for workers at start-up",
           "Wait for so many workers before serving.")
@@ -18,15 +19,17 @@ constexpr Row rows[] = {
     later("router.affinity_mode", choice("| hard soft"), "hard", "session affinity mode",
           "Whether a session's worker is a rule or a preference.")
         .fe("--router-session-affinity-mode", "DYN_ROUTER_SESSION_AFFINITY_MODE"),
-    later("router.admission_control", choice("| none token-capacity"), "none", "admission control",
-          "Skip workers beyond the busy thresholds.")
+    row("router.admission_control", WEIR_FIELD(router.admission), choice("none token-capacity"), "none",
+        "Skip workers beyond the busy thresholds.")
         .fe("--admission-control", "DYN_ADMISSION_CONTROL").ep("", "DYN_ADMISSION_CONTROL"),
-    later("router.busy_decode_blocks", or_none(real(0, 1)), "", busy, "A worker is busy above this share of its KV blocks.")
+    row("router.busy_decode_blocks", WEIR_FIELD(router.busy_decode_blocks), or_none(real(0, 1)), "",
+        "A worker is busy above this share of its KV blocks.")
         .fe("--active-decode-blocks-threshold", "DYN_ACTIVE_DECODE_BLOCKS_THRESHOLD").ep("", "DYN_ACTIVE_DECODE_BLOCKS_THRESHOLD"),
-    later("router.busy_prefill_tokens", or_none(integer()), "", busy, "A worker is busy above so many prompt tokens under way.")
+    row("router.busy_prefill_tokens", WEIR_FIELD(router.busy_prefill_tokens), or_none(integer()), "",
+        "A worker is busy above so many prompt tokens under way.")
         .fe("--active-prefill-tokens-threshold", "DYN_ACTIVE_PREFILL_TOKENS_THRESHOLD").ep("", "DYN_ACTIVE_PREFILL_TOKENS_THRESHOLD"),
-    later("router.busy_prefill_frac", or_none(real(0, 1e9)), "", busy,
-          "The same as a multiple of the engine's batch token limit.")
+    row("router.busy_prefill_frac", WEIR_FIELD(router.busy_prefill_frac), or_none(real(0, 1e9)), "",
+        "The same as a multiple of the engine's batch token limit.")
         .fe("--active-prefill-tokens-threshold-frac", "DYN_ACTIVE_PREFILL_TOKENS_THRESHOLD_FRAC").ep("", "DYN_ACTIVE_PREFILL_TOKENS_THRESHOLD_FRAC"),
     later("router.decode_fallback", flag(), "false", "falling back to aggregated serving",
           "Serve without prefill workers when there are none.")
@@ -44,7 +47,8 @@ constexpr Row rows[] = {
         .fe("--router-prefill-policy", "DYN_ROUTER_PREFILL_POLICY").old("use worker_selection.prefill of --router-policy-config"),
     later("router.decode_policy", text(), "", "Dynamo's policy file", "Named selection for decode workers.")
         .fe("--router-decode-policy", "DYN_ROUTER_DECODE_POLICY").old("use worker_selection.decode of --router-policy-config"),
-    later("router.load_aware", flag(), "false", "load-only routing", "Choose by load alone.")
+    row("router.load_aware", WEIR_FIELD(router.load_aware), flag(), "false",
+        "Choose by load alone.")
         .fe("--load-aware", "DYN_ROUTER_LOAD_AWARE").old("use --router-policy-config"),
     later("router.queue_threshold", or_none(real()), "2.0", "the router queue",
           "Queue requests once all workers are beyond this multiple of their batch limit.")
@@ -59,8 +63,8 @@ constexpr Row rows[] = {
         .fe("--router-reset-states", "DYN_ROUTER_RESET_STATES"),
     Row{.key = "router.durable_kv_events", .check = flag(), .def = "false", .help = "KV events through JetStream.", .state = State::noop_warn,
         .deprecated = "workers keep their own index on the event plane"}.fe("--router-durable-kv-events", "DYN_ROUTER_DURABLE_KV_EVENTS"),
-    later("router.active_expiry_s", integer(), "300", "expiry of tracked requests",
-          "Forget a tracked request after this, seconds.")
+    row("router.active_expiry_s", WEIR_FIELD(router.active_expiry_s), integer(), "300",
+        "Forget a tracked request after this, seconds.")
         .fe("", "DYN_ROUTER_ACTIVE_REQUEST_EXPIRY_SECS"),
     later("router.custom_metrics_endpoint", text(), "", "custom backend metrics",
           "Component endpoint that workers publish statistics at.")
@@ -72,49 +76,70 @@ constexpr Row rows[] = {
 constexpr Str kv = "KV-aware routing", yaml = "use the default policy's parameters in --router-policy-config",
               track = "tracking of active sequences";
 constexpr Row kv_table[] = {
-    later("kv.block_size", integer(1, 65'536), "", kv, "Tokens of a KV block; none: as the workers say.")
+    row("kv.index_bytes_max", WEIR_FIELD(kv.index_bytes_max), size(), "0",
+        "Bytes for what is known of the workers' KV blocks; beyond, the least recently used go. 0: a quarter of the memory limit.")
+        .both("--router-index-max-bytes"),
+    row("kv.block_size", WEIR_FIELD(kv.block_size), integer(1, 65'536), "",
+        "Tokens of a KV block; none: as the workers say.")
         .fe("--kv-cache-block-size", "DYN_KV_CACHE_BLOCK_SIZE").ep("", "DYN_KV_CACHE_BLOCK_SIZE"),
-    later("kv.overlap_score_weight", real(), "1.0", kv, "What a cached prompt block is worth against load.")
+    row("kv.overlap_score_weight", WEIR_FIELD(kv.overlap_score_weight), real(), "1.0",
+        "What a cached prompt block is worth against load.")
         .fe("--router-kv-overlap-score-weight ~--kv-overlap-score-weight", "DYN_ROUTER_KV_OVERLAP_SCORE_WEIGHT"),
-    later("kv.overlap_credit", real(), "1.0", kv, "Credit for prompt blocks on the device.")
+    row("kv.overlap_credit", WEIR_FIELD(kv.overlap_credit), real(), "1.0",
+        "Credit for prompt blocks on the device.")
         .fe("--router-kv-overlap-score-credit", "DYN_ROUTER_KV_OVERLAP_SCORE_CREDIT")
         .ep("", "DYN_ROUTER_KV_OVERLAP_SCORE_CREDIT").off_at("0").old(yaml),
-    later("kv.overlap_credit_decay", real(), "0.0", kv, "Less credit where prompts already wait.")
+    row("kv.overlap_credit_decay", WEIR_FIELD(kv.overlap_credit_decay), real(), "0.0",
+        "Less credit where prompts already wait.")
         .fe("--router-kv-overlap-score-credit-decay", "DYN_ROUTER_KV_OVERLAP_SCORE_CREDIT_DECAY")
         .ep("", "DYN_ROUTER_KV_OVERLAP_SCORE_CREDIT_DECAY").old(yaml),
-    later("kv.prefill_load_scale", real(), "1.0", kv, "What prompt tokens under way count.")
+    row("kv.prefill_load_scale", WEIR_FIELD(kv.prefill_load_scale), real(), "1.0",
+        "What prompt tokens under way count.")
         .fe("--router-prefill-load-scale", "DYN_ROUTER_PREFILL_LOAD_SCALE").ep("", "DYN_ROUTER_PREFILL_LOAD_SCALE").old(yaml),
-    later("kv.decode_request_weight", real(), "0.0", kv, "What each request under way counts, in blocks.")
+    row("kv.decode_request_weight", WEIR_FIELD(kv.decode_request_weight), real(), "0.0",
+        "What each request under way counts, in blocks.")
         .fe("--router-decode-active-request-weight", "DYN_ROUTER_DECODE_ACTIVE_REQUEST_WEIGHT").old(yaml),
-    later("kv.host_hit_weight", real(0, 1), "0.75", kv, "Credit for blocks in host memory.")
+    row("kv.host_hit_weight", WEIR_FIELD(kv.host_hit_weight), real(0, 1), "0.75",
+        "Credit for blocks in host memory.")
         .fe("--router-host-cache-hit-weight", "DYN_ROUTER_HOST_CACHE_HIT_WEIGHT"),
-    later("kv.disk_hit_weight", real(0, 1), "0.25", kv, "Credit for blocks on disk.")
+    row("kv.disk_hit_weight", WEIR_FIELD(kv.disk_hit_weight), real(0, 1), "0.25",
+        "Credit for blocks on disk.")
         .fe("--router-disk-cache-hit-weight", "DYN_ROUTER_DISK_CACHE_HIT_WEIGHT"),
     later("kv.shared_multiplier", or_none(real(0, 1)), "", kv, "Credit for blocks in a shared cache.")
         .fe("--shared-cache-multiplier", "DYN_SHARED_CACHE_MULTIPLIER").old(yaml),
     later("kv.shared_type", choice("| none hicache"), "none", "shared cache", "Which shared cache is asked.")
         .fe("--shared-cache-type", "DYN_SHARED_CACHE_TYPE"),
-    later("kv.temperature", real(), "0.0", kv, "Spread of the choice; 0 takes the best.")
+    row("kv.temperature", WEIR_FIELD(kv.temperature), real(), "0.0",
+        "Spread of the choice; 0 takes the best.")
         .fe("--router-temperature", "DYN_ROUTER_TEMPERATURE").ep("", "DYN_ROUTER_TEMPERATURE").old(yaml),
-    later("kv.events", flag(), "true", kv, "Follow the workers' KV events; else predict from what was routed.")
+    row("kv.events", WEIR_FIELD(kv.events), flag(), "true",
+        "Follow the workers' KV events; else predict from what was routed.")
         .fe("--router-kv-events ~--kv-events", "DYN_ROUTER_USE_KV_EVENTS").ep("", "DYN_USE_KV_EVENTS"),
-    later("kv.ttl_s", real(), "120.0", kv, "Predicted blocks are forgotten after this, seconds.")
+    row("kv.ttl_s", WEIR_FIELD(kv.ttl_s), real(), "120.0",
+        "Predicted blocks are forgotten after this, seconds.")
         .fe("--router-ttl-secs", "DYN_ROUTER_TTL_SECS"),
-    later("kv.tree_size_max", integer(1), "1048576", kv, "Predicted blocks at most.")
+    row("kv.tree_size_max", WEIR_FIELD(kv.tree_size_max), integer(1), "1048576",
+        "Predicted blocks at most.")
         .fe("--router-max-tree-size", "DYN_ROUTER_MAX_TREE_SIZE"),
-    later("kv.prune_ratio", real(0, 1), "0.8", kv, "What is left of them after pruning.")
+    row("kv.prune_ratio", WEIR_FIELD(kv.prune_ratio), real(0, 1), "0.8",
+        "What is left of them after pruning.")
         .fe("--router-prune-target-ratio", "DYN_ROUTER_PRUNE_TARGET_RATIO"),
     later("kv.approximate_policy", choice("| ttl lru"), "ttl", "retention of predicted blocks", "What goes first without events.")
         .fe("--router-approximate-cache-policy", "DYN_ROUTER_APPROXIMATE_CACHE_POLICY"),
-    later("kv.predicted_ttl_s", or_none(real()), "", kv, "With events: also predict, for so long, seconds.")
+    row("kv.predicted_ttl_s", WEIR_FIELD(kv.predicted_ttl_s), or_none(real()), "",
+        "With events: also predict, for so long, seconds.")
         .fe("--router-predicted-ttl-secs", "DYN_ROUTER_PREDICTED_TTL_SECS").ep("", "DYN_ROUTER_PREDICTED_TTL_SECS"),
-    later("kv.track_active_blocks", flag(), "true", track, "Count blocks of requests under way.")
+    row("kv.track_active_blocks", WEIR_FIELD(kv.track_active_blocks), flag(), "true",
+        "Count blocks of requests under way.")
         .fe("--router-track-active-blocks ~--track-active-blocks", "DYN_ROUTER_TRACK_ACTIVE_BLOCKS").ep("", "DYN_ROUTER_TRACK_ACTIVE_BLOCKS"),
-    later("kv.assume_reuse", flag(), "true", track, "Count blocks shared by several requests once.")
+    row("kv.assume_reuse", WEIR_FIELD(kv.assume_reuse), flag(), "true",
+        "Count blocks shared by several requests once.")
         .fe("--router-assume-kv-reuse ~--assume-kv-reuse", "DYN_ROUTER_ASSUME_KV_REUSE"),
-    later("kv.track_output_blocks", flag(), "false", track, "Count generated blocks too, fading towards the expected end.")
+    row("kv.track_output_blocks", WEIR_FIELD(kv.track_output_blocks), flag(), "false",
+        "Count generated blocks too, fading towards the expected end.")
         .fe("--router-track-output-blocks ~--track-output-blocks", "DYN_ROUTER_TRACK_OUTPUT_BLOCKS").ep("", "DYN_ROUTER_TRACK_OUTPUT_BLOCKS"),
-    later("kv.track_prefill_tokens", flag(), "true", track, "Count prompt tokens under way.")
+    row("kv.track_prefill_tokens", WEIR_FIELD(kv.track_prefill_tokens), flag(), "true",
+        "Count prompt tokens under way.")
         .fe("--router-track-prefill-tokens", "DYN_ROUTER_TRACK_PREFILL_TOKENS").ep("", "DYN_ROUTER_TRACK_PREFILL_TOKENS"),
     later("kv.tracking_hash", choice("| public-xxh3-v1 keyed-xxh3-v1"), "public-xxh3-v1", "tracking hash",
           "Hash that names tracked sequences.")
@@ -123,7 +148,8 @@ constexpr Row kv_table[] = {
         .fe("--router-tracking-key-file", "DYN_ROUTER_TRACKING_KEY_FILE"),
     later("kv.tracking_key_id", text(), "", track, "Which key that is.")
         .fe("--router-tracking-key-id", "DYN_ROUTER_TRACKING_KEY_ID"),
-    later("kv.event_threads", integer(1, 1'024), "4", kv, "Threads that apply KV events.")
+    row("kv.event_threads", WEIR_FIELD(kv.event_threads), integer(1, 1'024), "4",
+        "Threads that apply KV events.")
         .fe("--router-event-threads", "DYN_ROUTER_EVENT_THREADS"),
     later("kv.cache_control", flag(), "false", "cache pinning",
           "Pin cached prefixes for a time on request; needs KV-aware routing.")

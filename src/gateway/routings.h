@@ -1,0 +1,98 @@
+// What routes the requests of this process: policies for each model over shared structures, and the threads that apply events.
+#pragma once
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "config/config.h"
+#include "fleet/fleet.h"
+#include "kv/predictions.h"
+#include "net/core.h"
+#include "obs/metrics.h"
+#include "route/routing.h"
+
+namespace weir {
+
+PolicyConfig policy_config(const Config&);               // parameters as the options say; the name too
+
+// Applies what routing predicts, and looks after the shared structures, on cores of its own or on one that has time. A rank's
+// predictions come from one thread.
+class EventAppliers final : public route::PredictionSink {
+public:
+    // `cores`: not empty, outlive this. Any of the structures may be null.
+    EventAppliers(std::vector<Core*> cores, std::shared_ptr<kv::KvIndex> index, std::shared_ptr<kv::TextIndex> text,
+                  const kv::PredictionSettings* predictions);
+    void predict(kv::Rank rank, std::span<const uint64_t> local, Instant now) override;
+    void start();                                        // upkeep, from then on
+    uint64_t dropped() const { return dropped_.load(std::memory_order_relaxed); }
+    struct Predicted { uint64_t blocks = 0, pruned = 0, expired = 0; };
+    Predicted predicted() const;                         // any thread; lags by a tick
+
+private:
+    struct Applier {                                     // of one core; only its thread touches `predictions`
+        Core* core = nullptr;
+        std::unique_ptr<kv::Predictions> predictions;
+        std::atomic<uint64_t> blocks{0}, pruned{0}, expired{0};
+        void count();
+    };
+    Task<void> look_after(Applier& applier, bool first);
+    std::shared_ptr<kv::KvIndex> index_;
+    std::shared_ptr<kv::TextIndex> text_;
+    std::vector<std::unique_ptr<Applier>> appliers_;
+    std::atomic<uint64_t> dropped_{0};
+};
+
+// Models to what routes them; immutable, swapped on each core with the fleet's view. The empty name: whatever other model.
+struct RoutingMap {
+    struct Hash {
+        using is_transparent = void;
+        size_t operator()(std::string_view s) const { return std::hash<std::string_view>{}(s); }
+    };
+    std::unordered_map<std::string, std::shared_ptr<route::Routing>, Hash, std::equal_to<>> models;
+    std::shared_ptr<route::Routing> others;
+    route::Routing* of(std::string_view model) const {
+        auto found = models.find(model);
+        return found == models.end() ? others.get() : found->second.get();
+    }
+};
+
+class Routings {
+public:
+    static constexpr size_t models_max = 4'096;          // beyond: they share one
+    // `spare`: a core without data traffic, for machines without hardware threads to give away.
+    static Result<std::unique_ptr<Routings>> make(const Config&, uint64_t memory, Core& spare);
+    ~Routings();
+
+    std::shared_ptr<const RoutingMap> map() const;       // any thread
+    std::shared_ptr<const RoutingMap> follow(const FleetView& now);   // ctl: models may have come
+    void forget(kv::Rank first, uint32_t n);             // ranks are gone; ctl
+    uint32_t needs() const { return needs_; }            // bits of namespace need
+    const std::shared_ptr<kv::KvIndex>& index() const { return index_; }
+    const EventAppliers* appliers() const { return appliers_.get(); }
+    uint32_t block_of(const WorkerView&) const;          // tokens
+    void start();                                        // the appliers' threads
+    void stop();                                         // joins them; nothing is predicted any more
+    void collect(Metrics&);
+
+private:
+    Routings() = default;
+    std::shared_ptr<route::Routing> make_routing() const;
+    Config config_;
+    PolicyConfig policy_;
+    const char* policy_name_ = "";
+    uint32_t needs_ = 0;
+    std::shared_ptr<kv::KvIndex> index_;
+    std::shared_ptr<kv::TextIndex> text_;
+    std::shared_ptr<kv::ActiveBlocks> active_;
+    std::vector<std::unique_ptr<Core>> cores_;           // of the appliers
+    std::vector<std::thread> threads_;
+    std::unique_ptr<EventAppliers> appliers_;
+    mutable std::mutex mutex_;
+    std::shared_ptr<const RoutingMap> map_;              // guarded by mutex_
+};
+
+}  // namespace weir
