@@ -40,9 +40,9 @@ class Options(e2e.Case):
         with socket.socket() as other:
             with self.assertRaises(OSError):
                 other.bind(("127.0.0.1", port))
-        code, _, err = weir_process.run("frontend", "--worker-urls", "http://127.0.0.1:1", env={"DYN_ROUTER_MODE": "kv"})
+        code, _, err = weir_process.run("frontend", "--worker-urls", "http://127.0.0.1:1", env={"DYN_ROUTER_REPLICA_SYNC": "1"})
         self.assertEqual(code, 2)
-        self.assertIn("not supported yet: policy kv (DYN_ROUTER_MODE)", err)
+        self.assertIn("not supported yet: router replicas (DYN_ROUTER_REPLICA_SYNC)", err)
 
     def test_a_flag_beats_the_variable_beats_the_file(self):
         ports = [free_port() for _ in range(3)]
