@@ -185,7 +185,7 @@ TEST(Metrics, NoNameTwiceUnderAnyLikelyPrefix) {
             for (std::string name; words >> name;) {
                 if (name.front() == '~') name = prefix + "_" + name.substr(1);
                 EXPECT_TRUE(names.insert(name).second) << name << " with prefix " << prefix;
-                EXPECT_TRUE(name.ends_with("_seconds") || row.unit != MetricUnit::ns) << name;
+                EXPECT_TRUE(name.ends_with("_seconds") || name.ends_with("_ratio") || name.ends_with("_rate") || row.unit != MetricUnit::ns) << name;
             }
             EXPECT_EQ(row.kind == MetricKind::histogram, row.buckets != "none") << row.id;
         }

@@ -252,6 +252,11 @@ class BusyThresholds(Case):
 class Options(Case):
     """Each is read and kept; what it does is tested above and beside its policy."""
     FLAGS = [
+        ("frontend", "--no-kv-events", "kv.events", None),
+        ("frontend", "--no-router-assume-kv-reuse", "kv.assume_reuse", None),
+        ("frontend", "--no-router-kv-events", "kv.events", None),
+        ("frontend", "--no-router-track-active-blocks", "kv.track_active_blocks", None),
+        ("frontend", "--no-router-track-output-blocks", "kv.track_output_blocks", None),
         ("frontend", "--active-decode-blocks-threshold", "router.busy_decode_blocks", "0.5"),
         ("frontend", "--active-prefill-tokens-threshold", "router.busy_prefill_tokens", "7"),
         ("frontend", "--active-prefill-tokens-threshold-frac", "router.busy_prefill_frac", "7"),
