@@ -95,7 +95,8 @@ void put_operation(const Row& row, JsonWriter& w) {
     std::string id(post ? "create_" : put ? "replace_" : del ? "delete_" : "get_");
     Str ending = one ? "_one" : row.endpoint == Endpoint::liveness ? "ness" : about_tokenizers(row.endpoint) && row.path.rfind('/') == 0 ? "_plain" : "";
     w.member("operationId", id + std::string(row.metric_name) + std::string(ending));
-    w.key("tags").array().text(about_tokenizers(row.endpoint) ? "tokenizers" : about_routing(row.endpoint) ? "routing" : post ? "inference" : row.api == Api::models ? "models" : "service").end_array();
+    w.key("tags").array().text(about_tokenizers(row.endpoint) ? "tokenizers"
+                               : about_routing(row.endpoint) ? "routing" : post ? "inference" : row.api == Api::models ? "models" : "service").end_array();
     if (one)
         w.key("parameters").array().object().member("name", parameter_of(row)).member("in", "path").member("required", true).key("schema").object()
             .member("type", "string").end_object().end_object().end_array();
@@ -106,7 +107,8 @@ void put_operation(const Row& row, JsonWriter& w) {
     bool text = row.api == Api::metrics;
     bool streams = post && row.legs;
     const char* what = streams ? "The answer; server-sent events when `stream` is true" : "OK";
-    put_response(row.endpoint == Endpoint::tokenizer_add ? "202" : "200", what, text ? "text/plain" : row.endpoint == Endpoint::decisions || row.endpoint == Endpoint::decision ? "application/x-ndjson" : "application/json", w);
+    put_response(row.endpoint == Endpoint::tokenizer_add ? "202" : "200", what,
+                 text ? "text/plain" : row.endpoint == Endpoint::decisions || row.endpoint == Endpoint::decision ? "application/x-ndjson" : "application/json", w);
     if (post || put) put_response("400", "The request is malformed or a value is out of range", nullptr, w);
     if (row.legs || row.endpoint == Endpoint::model) put_response("404", "No such model", nullptr, w);
     if (row.legs || row.api == Api::health) put_response("503", "No worker is ready", nullptr, w);
