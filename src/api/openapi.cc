@@ -108,7 +108,8 @@ void put_operation(const Row& row, JsonWriter& w) {
     bool streams = post && row.legs;
     const char* what = streams ? "The answer; server-sent events when `stream` is true" : "OK";
     put_response(row.endpoint == Endpoint::tokenizer_add ? "202" : "200", what,
-                 text ? "text/plain" : row.endpoint == Endpoint::decisions || row.endpoint == Endpoint::decision ? "application/x-ndjson" : "application/json", w);
+                 text ? "text/plain" : row.endpoint == Endpoint::decisions || row.endpoint == Endpoint::decision ? "application/x-ndjson"
+                      : "application/json", w);
     if (post || put) put_response("400", "The request is malformed or a value is out of range", nullptr, w);
     if (row.legs || row.endpoint == Endpoint::model) put_response("404", "No such model", nullptr, w);
     if (row.legs || row.api == Api::health) put_response("503", "No worker is ready", nullptr, w);
