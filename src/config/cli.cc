@@ -32,7 +32,6 @@ public:
         if (first == "--write-docs") return write_docs();
         if (first == "completion") return completion();
         if (first == "check-config") return check();
-        if (first == "replay") return fail("replay", "not supported yet: replaying traces");
         if (first.size() > 1 && first[0] == '-') return serve(Command::launch, 1);
         if (const auto command = command_named(first)) return serve(*command, 2);
         if (const Tool* found = tool_named(first)) return tool(*found);

@@ -149,7 +149,7 @@ TEST(Cli, Commands) {
 
 TEST(Cli, MistakesEndWithTwoAndAreOnStandardError) {
     for (std::vector<std::string> argv : {std::vector<std::string>{"nonsense"}, {"launch", "--no-such-flag"}, {"frontend"}, {"epp"},
-                                          {"replay"}, {"completion"},
+                                          {"replay", "--no-such-flag"}, {"completion"},
                                           {"completion", "tcsh"}, {"check-config"}, {"check-config", "x"}, {"check-config", "launch", "--port", "x"},
                                           {"check-config", "epp"}, {"--write-docs"}, {"--write-docs", "/no/such/folder"},
                                           {"launch", "--dump-config-to", "/no/such/folder/file"}}) {
