@@ -100,7 +100,7 @@ TEST(OpenApi, ReferencesResolve) {
         at += 21;
         EXPECT_FALSE(json_member(schemas, body.substr(at, body.find('"', at) - at)).empty());
     }
-    EXPECT_EQ(seen, 9u);
+    EXPECT_EQ(seen, 11u);
 }
 
 TEST(Docs, PageAndAssets) {

@@ -13,7 +13,7 @@ namespace weir {
 namespace {
 
 constexpr size_t slice_bytes = 32 * 1024;        // of text, encoded between two looks at the other requests
-constexpr size_t pool_bytes = 64 * 1024;         // a piece that cannot be cut below this is a pool thread's business
+constexpr size_t pool_bytes = 16 * 1024;         // a piece that cannot be cut below this is a pool thread's business
 constexpr size_t slice_ids = 8 * 1024;           // written or decoded at once
 
 api::TokenizerInfo info_of(const Tokenizers::Entry& e) {

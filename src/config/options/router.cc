@@ -5,9 +5,10 @@ namespace {
 constexpr Str affinity = "session affinity", js = "router snapshots in JetStream";
 constexpr Row rows[] = {
     Row{.key = "router.policy", .field = WEIR_FIELD(router.policy),
-        .check = choice("round_robin random power_of_two cache_aware prefix_hash consistent_hashing bucket manual least_load passthrough"),
+        .check = choice("round_robin random power_of_two cache_aware prefix_hash consistent_hashing bucket manual least_load passthrough "
+                        "default soonest"),
         .def = "round_robin", .help = "How a worker is chosen.",
-        .frontend_choices = "round-robin random power-of-two kv direct least-loaded device-aware-weighted"}
+        .frontend_choices = "round-robin random power-of-two kv direct least-loaded device-aware-weighted default soonest"}
         .fe("--router-mode", "DYN_ROUTER_MODE", "round-robin").la("--policy", "", "cache_aware"),
     later("router.min_initial_workers", integer(0, 1'000'000), "0", "waiting for workers at start-up",
           "Wait for so many workers before serving.")
