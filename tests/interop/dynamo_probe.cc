@@ -8,6 +8,8 @@
 //     leave                         leaves a stream after its first tokens, then asks again
 //     files                         the card's files against their checksums
 //     fetch CACHE                   the card's files into a cache folder
+//     schedule FILE                 requests at their times, a line each: MS MAX PROMPT and the names of the prompt's blocks of 512 tokens;
+//                                   for each when its tokens came, ms since it was sent
 //     events COUNT PROMPT           hears the KV events of COUNT requests; then asks the worker for all it holds
 #include <cstdio>
 #include <cstdlib>
@@ -17,6 +19,7 @@
 #include <map>
 #include <random>
 #include <set>
+#include <sstream>
 
 #include "discovery/card_files.h"
 #include "discovery/dynamo_fleet.h"
@@ -71,6 +74,8 @@ struct Asked {
     Usage usage;
     size_t batches = 0;
     bool ended = false;
+    Instant sent = 0;
+    std::vector<Instant> came;     // of each token
 };
 
 struct Client {
@@ -86,13 +91,14 @@ struct Question {
     size_t prompt = 40, max = 8;
     PayloadCodec codec = PayloadCodec::msgpack;
     bool with_tokens = true, first_batch_only = false;
+    std::vector<uint32_t> ids;     // of the prompt; empty: made up
 };
 
 Task<void> ask(Client& client, const FoundWorker& worker, Question q, Asked& out) {
     Call call;
     call.sampling.ignore_eos = true;
-    std::vector<uint32_t> ids(q.prompt);
-    for (size_t i = 0; i < q.prompt; i++) ids[i] = static_cast<uint32_t>((i * 7 + client.asked) % 250);
+    std::vector<uint32_t> ids = std::move(q.ids);
+    for (size_t i = ids.size(); i < q.prompt; i++) ids.push_back(static_cast<uint32_t>((i * 7 + client.asked) % 250));
     client.asked++;
     engine::DynamoAsk what;
     what.model = worker.model;
@@ -113,6 +119,7 @@ Task<void> ask(Client& client, const FoundWorker& worker, Question q, Asked& out
     request.body = body;
     dispatch::DynamoWorker to{*address, q.codec, worker.instance.id};
     dispatch::DynamoPlanes planes{client.plane, client.home};
+    out.sent = client.core.now_exact();
     auto stream = co_await dispatch::send_dynamo(planes, to, request, client.times);
     if (!stream) {
         out.error = name(stream.error()->code);
@@ -128,6 +135,7 @@ Task<void> ask(Client& client, const FoundWorker& worker, Question q, Asked& out
         }
         if (*n == 0) break;
         out.batches++;
+        const Instant now = client.core.now_exact();
         for (const Event& e : batch.events) {
             if (e.kind == Event::tokens)
                 for (size_t i = 0; i < e.data.size(); i += 4) std::memcpy(&out.ids.emplace_back(), e.data.data() + i, 4);
@@ -135,6 +143,7 @@ Task<void> ask(Client& client, const FoundWorker& worker, Question q, Asked& out
             if (e.kind == Event::usage) out.usage = *e.as<Usage>();
             if (e.kind == Event::failure) out.error = name(e.code()), out.reason = e.as<FailureBody>()->detail;
         }
+        out.came.resize(out.ids.size(), now);
         if (q.first_batch_only && !out.ids.empty()) co_return;
     }
     out.ended = true;
@@ -250,6 +259,37 @@ Task<void> events(Client& client, Probe& probe) {
     print(line);
 }
 
+Task<void> ask_later(Client& client, const FoundWorker& worker, uint64_t ms, Question q, Asked& out) {
+    co_await sleep_ms(ms);
+    co_await ask(client, worker, std::move(q), out);
+}
+
+Task<void> schedule(Client& client, const FoundWorker& worker, const std::string& path) {
+    constexpr size_t block = 512;
+    std::ifstream file(path);
+    std::vector<std::pair<uint64_t, Question>> all;
+    for (std::string text; std::getline(file, text);) {
+        std::istringstream line(text);
+        auto& [ms, q] = all.emplace_back();
+        q.codec = worker.instance.codec;
+        line >> ms >> q.max >> q.prompt;
+        for (uint64_t name; line >> name;)
+            for (size_t i = 0; i < block && q.ids.size() < q.prompt; i++) q.ids.push_back(static_cast<uint32_t>(mix64(name * block + i) % 250));
+    }
+    std::vector<Asked> answers(all.size());
+    Nursery nursery;
+    for (size_t i = 0; i < all.size(); i++) nursery.spawn(ask_later(client, worker, all[i].first, std::move(all[i].second), answers[i]));
+    while (nursery.size()) co_await sleep_ms(5);
+    for (const Asked& a : answers) {
+        std::string line;
+        JsonWriter w(line);
+        w.object().member("finish", a.finish).member("error", a.error).member("cached", a.usage.cached).member("sent", a.sent).key("came").array();
+        for (const Instant at : a.came) w.number(static_cast<double>((at - a.sent) / 1'000) / 1e3);
+        w.end_array().end_object();
+        print(line);
+    }
+}
+
 Task<void> script(Client& client, Probe& probe) {
     const size_t wanted = probe.command == "workers" ? probe.number(0, 1) : 1;
     const bool none = probe.command == "gone";
@@ -284,6 +324,7 @@ Task<void> script(Client& client, Probe& probe) {
         co_await events(client, probe);
         co_return;
     }
+    if (probe.command == "schedule") co_return co_await schedule(client, workers[0], probe.arguments.at(0));
     if (probe.command == "wrong-endpoint") workers[0].instance.address += "-not";
     client.times.prologue_ms = probe.command == "no-tokens" ? 1'000 : 30'000;
     client.times.idle_ms = probe.number(4, 0);
