@@ -6,6 +6,7 @@
 #include "config/cli.h"
 #include "config/render.h"
 #include "config/spelling.h"
+#include "config/tools.h"
 #include "tests/support/golden.h"
 
 namespace weir::config {
@@ -145,6 +146,11 @@ TEST(Cli, Commands) {
     EXPECT_EQ(run({"--worker-urls", "http://a"}).loaded->config.command, Command::launch);
     EXPECT_EQ(run({"smg", "--port", "5"}).loaded->config.listen.port, 5);
     EXPECT_EQ(run({"smg", "launch", "--port", "5"}).loaded->config.listen.port, 5);
+}
+
+TEST(Cli, EachToolIsACommand) {
+    ASSERT_NE(tool_named("replay"), nullptr);
+    for (const Tool& tool : tools()) EXPECT_EQ(run({std::string(tool.name), "--help"}).out, tool_help(tool));
 }
 
 TEST(Cli, MistakesEndWithTwoAndAreOnStandardError) {
