@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "template/numbers.h"
 #include "template/render.h"
 
 namespace weir::jinja {
@@ -228,7 +229,7 @@ Value Render::item(Value of, Value index) {
             if (const auto k = index_of(index)) {
                 auto& range = *static_cast<Range*>(of.object);
                 const int64_t at = *k < 0 ? *k + range.count : *k;
-                if (at >= 0 && at < range.count) return Value::integer(range.start + at * range.step);
+                if (at >= 0 && at < range.count) return Value::integer(range.item(at));
             }
             break;
         default: break;
@@ -257,7 +258,11 @@ Value Render::slice(Value of, Value start, Value stop, Value step) {
             auto& range = *static_cast<Range*>(of.object);
             const Cut c = cut(start, stop, step, range.count);
             auto* part = heap.make<Range>();
-            *part = {{}, range.start + c.start * range.step, range.start + c.stop * range.step, range.step * c.step, static_cast<uint32_t>(c.count)};
+            int64_t each = 0, end = 0;
+            if (c.step >= INT64_MAX / 2 || c.step <= INT64_MIN / 2 || __builtin_mul_overflow(range.step, c.step, &each) ||
+                __builtin_mul_overflow(c.stop, range.step, &end) || __builtin_add_overflow(range.start, end, &end))
+                too_big();
+            *part = {{}, range.item(c.start), end, each, static_cast<uint32_t>(c.count)};
             return Value::of_object(Kind::range, part);
         }
         case Kind::dict: type_error("unhashable type: 'slice'");

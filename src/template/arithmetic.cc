@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "template/numbers.h"
 #include "template/render.h"
 
 namespace weir::jinja {
@@ -18,7 +19,6 @@ const char* sign(Op op) {
 [[noreturn]] void unsupported(const char* op, Value a, Value b) {
     type_error(std::string("unsupported operand type(s) for ") + op + ": " + named(a) + " and " + named(b));
 }
-[[noreturn]] void too_big() { raise(Error::overflow, "integers beyond 64 bits are not calculated with"); }
 
 double real_of(Value v) {
     if (v.is(Kind::bigint)) too_big();
@@ -90,7 +90,7 @@ Value numbers(Op op, Value a, Value b) {
         if (op == Op::mod) raise(Error::zero_division, is_real(a, b) ? "float modulo" : "integer modulo by zero");
         raise(Error::zero_division, is_real(a, b) ? "float floor division by zero" : "integer division or modulo by zero");
     }
-    if (op == Op::div) return Value::real(real_of(a) / real_of(b));
+    if (op == Op::div) return Value::real(is_real(a, b) ? real_of(a) / real_of(b) : quotient(a.i, b.i));
     if (is_real(a, b)) return Value::real(op == Op::mod ? floor_mod(real_of(a), real_of(b)) : floor_div(real_of(a), real_of(b)));
     return Value::integer(op == Op::mod ? floor_mod(a.i, b.i) : floor_div(a.i, b.i));
 }

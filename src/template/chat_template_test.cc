@@ -36,6 +36,17 @@ TEST(ChatTemplate, WhiteSpaceAsJinjaKeepsIt) { golden::check("templates/white_sp
 TEST(ChatTemplate, ValuesAsPythonPrintsThem) { golden::check("templates/values.txt", golden_case); }
 TEST(ChatTemplate, FiltersAndMethods) { golden::check("templates/filters.txt", golden_case); }
 
+TEST(ChatTemplate, IntegersBeyond64BitsAreExactOrAnError) {
+    golden::check("templates/integers.txt", golden_case);
+    for (const char* sum : {"x + 1", "1 - x", "x * 2", "x // 2", "x % 2", "x ** 2", "x / 2", "[x, 1]|sum", "x is odd", "x|round(-2)", "'%x' % x",
+                            "9223372036854775807 + 1", "3037000500 * 3037000500", "2 ** 63", "-9223372036854775808 // -1", "-9223372036854775808 - 1",
+                            "9223372036854775807|round(-3)", "9223372036854775807|round(-19)", "range(9)[::4611686018427387904]"})
+        EXPECT_EQ(with("{{ " + std::string(sum) + " }}", R"({"x":18446744073709551616})"), "OverflowError: integers beyond 64 bits are not calculated with")
+            << sum;
+    EXPECT_EQ(with("{{ " + std::string(5000, '1') + " }}", "{}"), "ValueError: Exceeds the limit (4300 digits) for integer string conversion");
+    EXPECT_EQ(with("{{ 0x" + std::string(5000, '1') + " }}", "{}"), "OverflowError: integers beyond 64 bits are not calculated with");
+}
+
 TEST(ChatTemplate, ErrorsHavePythonsNames) {
     golden::check("templates/errors.txt", golden_case);
     EXPECT_EQ(rendered("{% break %}", {}), "SyntaxError: 'break' outside loop");

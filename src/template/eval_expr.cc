@@ -1,4 +1,5 @@
 #include "template/arg_scope.h"
+#include "template/numbers.h"
 #include "template/render.h"
 
 namespace weir::jinja {
@@ -86,10 +87,9 @@ Value Render::eval_slow(const Expr* e) {
             const Value v = eval(as<UnaryExpr>(e).of);
             if (v.is_undefined()) fail_undefined(v);
             if (v.is(Kind::real)) return Value::real(e->kind == E::neg ? -v.d : v.d);
-            if (v.is(Kind::bigint)) raise(Error::overflow, "integers beyond 64 bits are not calculated with");
-            if (!v.is_int()) type_error(std::string("bad operand type for unary ") + (e->kind == E::neg ? "-" : "+") + ": " + named(v));
-            if (e->kind == E::neg && v.i == INT64_MIN) raise(Error::overflow, "integers beyond 64 bits are not calculated with");
-            return Value::integer(e->kind == E::neg ? -v.i : v.i);
+            if (!v.is_number()) type_error(std::string("bad operand type for unary ") + (e->kind == E::neg ? "-" : "+") + ": " + named(v));
+            if (e->kind == E::neg) return negated(heap, v);
+            return v.is(Kind::bigint) ? v : Value::integer(v.i);
         }
         default: raise(Error::template_runtime, "an expression that cannot be evaluated");
     }

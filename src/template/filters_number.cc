@@ -12,15 +12,9 @@ Value absolute(Render& r, Value v, const Args& a) {
     if (v.is(Kind::real)) return Value::real(std::fabs(v.d));
     if (v.is(Kind::bigint)) return v.s[0] == '-' ? Value::bigint(v.str().substr(1)) : v;
     if (!v.is_int()) type_error("bad operand type for abs(): " + named(v));
-    return v.i < 0 ? r.arithmetic(Op::sub, Value::integer(0), v) : Value::integer(v.i);
+    return v.i < 0 ? negated(r.heap, v) : Value::integer(v.i);
 }
 
-// int(float); nullopt: not finite.
-std::optional<Value> whole(double d) {
-    if (!std::isfinite(d)) return std::nullopt;
-    if (std::fabs(d) >= 9.2e18) raise(Error::overflow, "integers beyond 64 bits are not calculated with");
-    return Value::integer(static_cast<int64_t>(d));
-}
 Value to_int(Render& r, Value v, const Args& a) {
     const Bound b("do_int", a, {"default", "base"});
     const Value otherwise = b.or_else(0, Value::integer(0));
@@ -29,27 +23,25 @@ Value to_int(Render& r, Value v, const Args& a) {
     if (v.is(Kind::bigint)) return v;
     if (v.is(Kind::real)) {
         if (std::isinf(v.d)) raise(Error::overflow, "cannot convert float infinity to integer");
-        return whole(v.d).value_or(otherwise);
+        return std::isfinite(v.d) ? whole(r.heap, v.d) : otherwise;
     }
     if (!v.is_string()) return otherwise;
     const int64_t base = b.given(1) ? want_int(b[1]) : 10;
     if (base == 0 || (base >= 2 && base <= 36)) {
-        bool big = false;
+        std::string big;
         if (const auto n = parse_int(v.str(), static_cast<int>(base), &big)) return Value::integer(*n);
-        if (big && base == 10) {
-            Str digits = v.str();
-            if (digits.find_first_not_of("0123456789") == Str::npos) return Value::bigint(digits);
-        }
+        if (!big.empty()) return Value::bigint(r.heap.copy(big));
     }
     const auto d = parse_real(v.str());
-    return d ? whole(*d).value_or(otherwise) : otherwise;
+    return d && std::isfinite(*d) ? whole(r.heap, *d) : otherwise;
 }
 Value to_real(Render& r, Value v, const Args& a) {
     const Bound b("do_float", a, {"default"});
     if (v.is_undefined()) r.fail_undefined(v);
     if (v.is(Kind::real)) return v;
     if (v.is_int()) return Value::real(static_cast<double>(v.i));
-    const auto d = v.is_string() || v.is(Kind::bigint) ? parse_real(v.str()) : std::nullopt;
+    if (v.is(Kind::bigint)) return Value::real(real_of_bigint(v.str()));
+    const auto d = v.is_string() ? parse_real(v.str()) : std::nullopt;
     return d ? Value::real(*d) : b.or_else(0, Value::real(0));
 }
 
@@ -71,44 +63,46 @@ Value round(Render& r, Value v, const Args& a) {
     const bool up = equal(method, Value::string("ceil")), down = equal(method, Value::string("floor"));
     if (!up && !down && !equal(method, Value::string("common"))) raise(Error::filter_argument, "method must be common, ceil or floor");
     if (v.is_undefined() && (up || down)) r.fail_undefined(v);
-    if (!v.is_number() || v.is(Kind::bigint)) type_error("type " + std::string(type_name(v)) + " doesn't define __round__ method");
+    if (!v.is_number()) type_error("type " + std::string(type_name(v)) + " doesn't define __round__ method");
     if (up || down) {
         const Value scale = r.arithmetic(Op::pow, Value::integer(10), precision);
         const Value scaled = r.arithmetic(Op::mul, v, scale);
         if (scaled.is(Kind::real) && !std::isfinite(scaled.d))
             raise(std::isnan(scaled.d) ? Error::value : Error::overflow,
                   std::string("cannot convert float ") + (std::isnan(scaled.d) ? "NaN" : "infinity") + " to integer");
-        const Value n = scaled.is(Kind::real) ? *whole(up ? std::ceil(scaled.d) : std::floor(scaled.d)) : Value::integer(scaled.i);
+        const Value n = scaled.is(Kind::real) ? whole(r.heap, up ? std::ceil(scaled.d) : std::floor(scaled.d)) : Value::integer(scaled.i);
         return r.arithmetic(Op::div, n, scale);
     }
     if (precision.is(Kind::none)) {
-        if (!v.is(Kind::real)) return Value::integer(v.i);
+        if (!v.is(Kind::real)) return v.is(Kind::bigint) ? v : Value::integer(v.i);
         if (!std::isfinite(v.d))
             raise(std::isnan(v.d) ? Error::value : Error::overflow,
                   std::string("cannot convert float ") + (std::isnan(v.d) ? "NaN" : "infinity") + " to integer");
-        return *whole(std::nearbyint(v.d));
+        return whole(r.heap, std::nearbyint(v.d));
     }
     const int64_t digits = want_int(precision);
     if (v.is(Kind::real)) return Value::real(round_decimal(v.d, digits));
-    if (digits >= 0) return Value::integer(v.i);
-    if (digits < -18) return Value::integer(0);
-    int64_t scale = 1;
+    if (digits >= 0) return v.is(Kind::bigint) ? v : Value::integer(v.i);
+    if (v.is(Kind::bigint)) too_big();
+    if (digits < -19) return Value::integer(0);
+    __int128 scale = 1;
     for (int64_t k = 0; k < -digits; ++k) scale *= 10;
-    const int64_t half = scale / 2;
-    int64_t low = v.i / scale * scale;
-    if (v.i % scale < 0) low -= scale;
-    const int64_t rest = v.i - low;
-    const bool to_upper = rest > half || (rest == half && (low / scale) % 2 != 0);
-    return Value::integer(to_upper ? low + scale : low);
+    __int128 n = v.i / scale * scale;
+    if (v.i % scale < 0) n -= scale;
+    const __int128 rest = v.i - n, half = scale / 2;
+    if (rest > half || (rest == half && (n / scale) % 2 != 0)) n += scale;
+    if (n < INT64_MIN || n > INT64_MAX) too_big();
+    return Value::integer(static_cast<int64_t>(n));
 }
 
 Value filesizeformat(Render& r, Value v, const Args& a) {
     const Bound b("do_filesizeformat", a, {"binary"});
     if (v.is_undefined()) r.fail_undefined(v);
-    const auto bytes = v.is_string() || v.is(Kind::bigint) ? parse_real(v.str())
-                       : v.is(Kind::real)                  ? std::optional(v.d)
-                       : v.is_int()                        ? std::optional(static_cast<double>(v.i))
-                                                           : std::nullopt;
+    const auto bytes = v.is_string()          ? parse_real(v.str())
+                       : v.is(Kind::bigint) ? std::optional(real_of_bigint(v.str()))
+                       : v.is(Kind::real)   ? std::optional(v.d)
+                       : v.is_int()         ? std::optional(static_cast<double>(v.i))
+                                            : std::nullopt;
     if (!bytes && v.is_string()) raise(Error::value, "could not convert string to float: " + repr_text(v));
     if (!bytes) type_error("float() argument must be a string or a real number, not " + named(v));
     const bool binary = b.flag(0, false);
@@ -117,7 +111,7 @@ Value filesizeformat(Render& r, Value v, const Args& a) {
     if (*bytes < base) {
         const size_t mark = r.out.size();
         if (!std::isfinite(*bytes)) raise(Error::overflow, "cannot convert float infinity to integer");
-        write_int(r.out, whole(*bytes)->i);
+        write_repr(r.out, whole(r.heap, *bytes));
         r.out.write(" Bytes");
         return r.text(mark);
     }

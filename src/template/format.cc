@@ -232,8 +232,8 @@ private:
     void character(Value v, FormatSpec& f) {
         const size_t mark = r_.out.size();
         if (v.is_string() && count_chars(v.str()) == 1) r_.out.write(v.str());
-        else if (v.is_int()) {
-            if (v.i < 0 || v.i > 0x10ffff) raise(Error::overflow, "%c arg not in range(0x110000)");
+        else if (v.is_int() || v.is(Kind::bigint)) {
+            if (v.is(Kind::bigint) || v.i < 0 || v.i > 0x10ffff) raise(Error::overflow, "%c arg not in range(0x110000)");
             r_.out.code_point(static_cast<uint32_t>(v.i));
         } else type_error("%c requires int or char");
         f.precision = -1;
@@ -248,8 +248,7 @@ private:
             if (!std::isfinite(v.d))
                 raise(std::isnan(v.d) ? Error::value : Error::overflow,
                       std::string("cannot convert float ") + (std::isnan(v.d) ? "NaN" : "infinity") + " to integer");
-            if (std::fabs(v.d) >= 9.2e18) raise(Error::overflow, "integers beyond 64 bits are not calculated with");
-            v = Value::integer(static_cast<int64_t>(v.d));
+            v = whole(r_.heap, v.d);
         }
         if (!v.is_int() && !v.is(Kind::bigint))
             type_error(std::string("%") + type + " format: " + (type == 'd' ? "a real number" : "an integer") +
@@ -262,7 +261,7 @@ private:
             inner.align = '=';
             inner.sign = f.sign;
             inner.alternate = f.alternate;
-            inner.width = digits + (f.sign != '-' || (v.is_int() && v.i < 0)) + (f.alternate && type != 'd' ? 2 : 0);
+            inner.width = digits + (f.sign != '-' || (v.is_int() ? v.i < 0 : v.s[0] == '-')) + (f.alternate && type != 'd' ? 2 : 0);
             const size_t mark = r_.out.size();
             write_int_as(r_, v, inner);
             const Str text = r_.out.take(mark);
@@ -278,7 +277,7 @@ private:
         double d = 0;
         if (v.is(Kind::real)) d = v.d;
         else if (v.is_int()) d = static_cast<double>(v.i);
-        else if (v.is(Kind::bigint)) d = parse_real(v.str()).value_or(0);
+        else if (v.is(Kind::bigint)) d = real_of_bigint(v.str());
         else type_error("must be real number, not " + std::string(type_name(v)));
         f.type = type;
         pad_zeros(f);

@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "template/format.h"
+#include "template/numbers.h"
 #include "template/unicode.h"
 
 namespace weir::jinja {
@@ -151,7 +152,7 @@ void write_int_as(Render& r, Value v, const FormatSpec& f) {
     if (f.precision >= 0) raise(Error::value, "Precision not allowed in integer format specifier");
     if (f.grouping && f.type == 'c') raise(Error::value, std::string("Cannot specify '") + f.grouping + "' with 'c'.");
     if (f.type == 'c') {
-        if (v.i < 0 || v.i > 0x10ffff) raise(Error::overflow, "%c arg not in range(0x110000)");
+        if (v.is(Kind::bigint) || v.i < 0 || v.i > 0x10ffff) raise(Error::overflow, "%c arg not in range(0x110000)");
         const size_t mark = r.out.size();
         r.out.code_point(static_cast<uint32_t>(v.i));
         return write_padded(r, "", r.out.take(mark), f, '<');
@@ -162,7 +163,7 @@ void write_int_as(Render& r, Value v, const FormatSpec& f) {
     if (v.is(Kind::bigint)) {
         negative = v.s[0] == '-';
         digits = v.str().substr(negative ? 1 : 0);
-        if (f.type && f.type != 'd' && f.type != 'n') raise(Error::overflow, "integers beyond 64 bits are not calculated with");
+        if (f.type && f.type != 'd' && f.type != 'n') too_big();
     } else {
         negative = v.i < 0;
         const uint64_t n = negative ? 0 - static_cast<uint64_t>(v.i) : static_cast<uint64_t>(v.i);
@@ -208,8 +209,7 @@ void write_formatted(Render& r, Value v, Str spec) {
     }
     if (integer_code) return write_int_as(r, v, f);
     if (!real_code) unknown_code(f.type, v);
-    if (v.is(Kind::bigint)) raise(Error::overflow, "integers beyond 64 bits are not calculated with");
-    write_real_as(r, static_cast<double>(v.i), f);
+    write_real_as(r, v.is(Kind::bigint) ? real_of_bigint(v.str()) : static_cast<double>(v.i), f);
 }
 
 }  // namespace weir::jinja

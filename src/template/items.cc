@@ -62,7 +62,7 @@ bool Items::next_slow(Render& r, Value& item) {
         }
         case Of::range:
             if (range_at >= range->count) return false;
-            item = Value::integer(range->start + static_cast<int64_t>(range_at++) * range->step);
+            item = Value::integer(range->item(range_at++));
             return true;
         case Of::lazy: {
             if (range_at) {

@@ -233,9 +233,10 @@ private:
     }
     bool integer(size_t end) {
         push(T::integer, s_.substr(at_, end - at_));
-        const auto n = parse_int(without_underscores(end), 0);
-        if (n) tokens_.back().number = Value::integer(*n);
-        else tokens_.back().number = Value::bigint(arena_.copy(without_underscores(end)));
+        std::string big;
+        const auto n = parse_int(without_underscores(end), 0, &big);
+        if (!n && big.empty()) raise_at(line_, Error::value, "Exceeds the limit (4300 digits) for integer string conversion");
+        tokens_.back().number = n ? Value::integer(*n) : Value::bigint(arena_.copy(big));
         pass(end);
         return true;
     }

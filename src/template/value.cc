@@ -1,6 +1,7 @@
 #include "template/value.h"
 
 #include <cmath>
+#include <cstdio>
 
 #include "template/heap.h"
 #include "template/unicode.h"
@@ -29,6 +30,13 @@ uint64_t hash_text(Str s) {
     return mix(h ^ word);
 }
 
+struct Digits {   // of a whole number, all of them
+    char text[400];
+    int size;
+    explicit Digits(double d) : size(std::snprintf(text, sizeof text, "%.0f", d)) {}
+    Str str() const { return {text, static_cast<size_t>(size)}; }
+};
+
 uint64_t hash_deep(Value v, int depth) {
     if (depth > depth_max) raise(Error::recursion, "maximum recursion depth exceeded");
     switch (v.kind) {
@@ -37,8 +45,8 @@ uint64_t hash_deep(Value v, int depth) {
         case Kind::boolean:
         case Kind::integer: return mix(static_cast<uint64_t>(v.i));
         case Kind::real:   // 1.0 and 1 are one key
-            if (v.d == std::floor(v.d) && std::fabs(v.d) < 9e18) return mix(static_cast<uint64_t>(static_cast<int64_t>(v.d)));
-            return mix(static_cast<uint64_t>(v.i));
+            if (v.d == std::floor(v.d) && v.d >= -0x1p63 && v.d < 0x1p63) return mix(static_cast<uint64_t>(static_cast<int64_t>(v.d)));
+            return std::isfinite(v.d) && std::fabs(v.d) >= 0x1p63 ? hash_text(Digits(v.d).str()) : mix(static_cast<uint64_t>(v.i));
         case Kind::none: return 7;
         case Kind::undefined: return 11;
         case Kind::tuple: {
@@ -53,6 +61,7 @@ uint64_t hash_deep(Value v, int depth) {
 }
 
 bool equal_deep(Value a, Value b, int depth);
+int compare_numbers(Value a, Value b);
 bool equal_dicts(const Dict& a, const Dict& b, int depth) {
     if (a.size != b.size) return false;
     for (const DictEntry& e : a.all()) {
@@ -63,7 +72,8 @@ bool equal_dicts(const Dict& a, const Dict& b, int depth) {
 }
 
 bool equal_numbers(Value a, Value b) {
-    if (a.is(Kind::bigint) || b.is(Kind::bigint)) return a.kind == b.kind && a.str() == b.str();
+    if (a.is(Kind::bigint) && b.is(Kind::bigint)) return a.str() == b.str();
+    if (a.is(Kind::bigint) || b.is(Kind::bigint)) return (a.is(Kind::real) || b.is(Kind::real)) && compare_numbers(a, b) == 0;
     if (a.is_int() && b.is_int()) return a.i == b.i;
     if (a.is(Kind::real) && b.is(Kind::real)) return a.d == b.d;
     const double d = a.is(Kind::real) ? a.d : b.d;
@@ -109,7 +119,11 @@ int compare_bigint(Str a, Str b) {
 int compare_numbers(Value a, Value b) {
     if (a.is_int() && b.is_int()) return a.i < b.i ? -1 : a.i > b.i;
     if (a.is(Kind::bigint) && b.is(Kind::bigint)) return compare_bigint(a.str(), b.str());
-    if (a.is(Kind::bigint)) return b.is(Kind::real) && !std::isfinite(b.d) ? (std::isnan(b.d) ? 2 : b.d < 0 ? 1 : -1) : a.s[0] == '-' ? -1 : 1;
+    if (a.is(Kind::bigint)) {
+        if (b.is(Kind::real) && !std::isfinite(b.d)) return std::isnan(b.d) ? 2 : b.d < 0 ? 1 : -1;
+        if (b.is(Kind::real) && std::fabs(b.d) >= 0x1p63) return compare_bigint(a.str(), Digits(b.d).str());
+        return a.s[0] == '-' ? -1 : 1;
+    }
     if (b.is(Kind::bigint)) {
         const int other = compare_numbers(b, a);
         return other == 2 ? 2 : -other;

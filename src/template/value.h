@@ -46,7 +46,7 @@ struct Value {
         return v;
     }
     static Value string(Str text) { return text_of(Kind::string, text); }
-    static Value bigint(Str digits) { return text_of(Kind::bigint, digits); }   // beyond 64 bits: printed and compared, not calculated with
+    static Value bigint(Str digits) { return text_of(Kind::bigint, digits); }   // beyond 64 bits, no leading zeros: not calculated with
     static Value sequence(Kind kind, std::span<const Value> items) {
         Value v = of(kind, 0);
         v.items = items.data();
@@ -144,7 +144,13 @@ struct UndefinedInfo {           // how it came about, for the message when it i
     Value name;
     bool unsafe = false;         // SecurityError in place of UndefinedError
 };
-struct Range : Object { int64_t start, stop, step; uint32_t count; };
+struct Range : Object {
+    int64_t start, stop, step;
+    uint32_t count;
+    int64_t item(int64_t k) const {   // k < count; what lies between may wrap
+        return static_cast<int64_t>(static_cast<uint64_t>(start) + static_cast<uint64_t>(k) * static_cast<uint64_t>(step));
+    }
+};
 struct View : Object { Dict* dict; enum Part : uint8_t { keys, values, items } part; };
 struct Namespace : Object { Dict dict; };
 struct Method : Object { Value self; uint16_t id; };
