@@ -47,6 +47,14 @@ TEST(ChatTemplate, IntegersBeyond64BitsAreExactOrAnError) {
     EXPECT_EQ(with("{{ 0x" + std::string(5000, '1') + " }}", "{}"), "OverflowError: integers beyond 64 bits are not calculated with");
 }
 
+// Python prints an address behind each of these.
+TEST(ChatTemplate, IteratorsAreNamedAsPythonsTypes) {
+    EXPECT_EQ(with("{{ d|reverse }} {{ d.keys()|reverse }} {{ d.values()|reverse }} {{ [d.items()|reverse] }}", R"({"d":{"a":1}})"),
+              "<dict_reversekeyiterator object> <dict_reversekeyiterator object> <dict_reversevalueiterator object> [<dict_reverseitemiterator object>]");
+    EXPECT_EQ(with("{{ [1]|reverse }} {{ (1, 2)|reverse }} {{ range(3)|reverse }} {{ [1]|map('string') }}", "{}"),
+              "<list_reverseiterator object> <reversed object> <range_iterator object> <generator object>");
+}
+
 TEST(ChatTemplate, ErrorsHavePythonsNames) {
     golden::check("templates/errors.txt", golden_case);
     EXPECT_EQ(rendered("{% break %}", {}), "SyntaxError: 'break' outside loop");

@@ -36,10 +36,20 @@ std::span<Value> reversed_items(Render& r, Value v) {
     return to;
 }
 Value reversed_list(Render& r, Value v, const Args&) { return Value::list(reversed_items(r, v)); }
+Str reversed_type(Value v) {   // type(reversed(v)).__name__
+    static constexpr Str of_view[] = {"dict_reversekeyiterator", "dict_reversevalueiterator", "dict_reverseitemiterator"};
+    switch (v.kind) {
+        case Kind::list: return "list_reverseiterator";
+        case Kind::dict: return of_view[View::keys];
+        case Kind::view: return of_view[static_cast<View*>(v.object)->part];
+        case Kind::range: return "range_iterator";
+        default: return "reversed";
+    }
+}
 Value reverse(Render& r, Value v, const Args& a) {
     const Bound none("do_reverse", a, {});
     if (v.is_string()) return r.slice(v, Value::none(), Value::none(), Value::integer(-1));
-    if (reversible(v)) return r.lazy(reversed_list, v, {}, v.is(Kind::list) ? "list_reverseiterator" : "reversed");
+    if (reversible(v)) return r.lazy(reversed_list, v, {}, reversed_type(v));
     if (v.is(Kind::lazy)) return reversed_list(r, v, {});
     raise(Error::filter_argument, "argument must be iterable");
 }

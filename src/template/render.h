@@ -67,13 +67,12 @@ struct LoopObject : Object {
 };
 
 // A filter that gives an iterator: worked out when somebody first asks for its items, and gone through once.
-struct LazyObject : Object {
+struct LazyObject : Iterator {
     Value (*run)(Render&, Value subject, const Args&);   // gives a list
     Value subject;
     Args args;
     Value list;          // missing: not run yet
     uint32_t at = 0;
-    Str type;
 };
 
 struct Limits {

@@ -262,7 +262,7 @@ Str type_name(Value v) {
             static constexpr Str names[] = {"dict_keys", "dict_values", "dict_items"};
             return names[static_cast<View*>(v.object)->part];
         }
-        case Kind::lazy: return "generator";
+        case Kind::lazy: return static_cast<Iterator*>(v.object)->type;
         case Kind::ns: return "TemplateNamespace";
         case Kind::loop: return "LoopContext";
         case Kind::macro: return "Macro";

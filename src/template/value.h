@@ -152,6 +152,7 @@ struct Range : Object {
     }
 };
 struct View : Object { Dict* dict; enum Part : uint8_t { keys, values, items } part; };
+struct Iterator : Object { Str type; };
 struct Namespace : Object { Dict dict; };
 struct Method : Object { Value self; uint16_t id; };
 
