@@ -30,6 +30,16 @@ private:
         }
         Frame inner(Symbols& s) const { return {&s, code, false, false, in_loop}; }
     };
+    struct Inner {             // a scope inside that of `f`, with the names of `parts`: expressions or statements, as jinja2 goes through them
+        Symbols symbols;
+        Frame frame;
+        template <class... Parts>
+        Inner(Resolver& r, const Frame& f, Scope& scope, const Parts&... parts) : symbols(f.symbols, f.symbols->level() + 1), frame(f.inner(symbols)) {
+            (note_names(symbols, parts), ...);
+            scope = r.enter(frame);
+        }
+        Inner(const Inner&) = delete;
+    };
     struct Place { uint16_t hops, slot; };
 
     Place place(Code* code, int level, uint32_t id) {
@@ -276,14 +286,10 @@ void Resolver::stmt(Stmt& s, const Frame& f) {
         }
         case S::set_block: {
             auto& x = static_cast<SetBlockStmt&>(s);
-            Symbols inner(f.symbols, f.symbols->level() + 1);
-            note_names(inner, x.body);
-            note_names(inner, x.filter);
-            const Frame in = f.inner(inner);
-            x.scope = enter(in);
-            body(x.body, in);
+            const Inner in(*this, f, x.scope, x.body, x.filter);
+            body(x.body, in.frame);
             expr(x.target, f);
-            expr(x.filter, in);
+            expr(x.filter, in.frame);
             x.exports = exports(f, x.target);
             return;
         }
@@ -302,34 +308,22 @@ void Resolver::stmt(Stmt& s, const Frame& f) {
         }
         case S::filter_block: {
             auto& x = static_cast<FilterBlockStmt&>(s);
-            Symbols inner(f.symbols, f.symbols->level() + 1);
-            note_names(inner, x.body);
-            note_names(inner, x.filter);
-            const Frame in = f.inner(inner);
-            x.scope = enter(in);
-            body(x.body, in);
-            return expr(x.filter, in);
+            const Inner in(*this, f, x.scope, x.body, x.filter);
+            body(x.body, in.frame);
+            return expr(x.filter, in.frame);
         }
         case S::with: {
             auto& x = static_cast<WithStmt&>(s);
-            Symbols inner(f.symbols, f.symbols->level() + 1);
-            for (Expr* t : x.targets) note_names(inner, t);
-            note_names(inner, x.body);
-            const Frame in = f.inner(inner);
-            x.scope = enter(in);
-            exprs(x.targets, in);
+            const Inner in(*this, f, x.scope, x.targets, x.body);
+            exprs(x.targets, in.frame);
             exprs(x.values, f);
-            return body(x.body, in);
+            return body(x.body, in.frame);
         }
         case S::autoescape: {
             auto& x = static_cast<AutoescapeStmt&>(s);
-            Symbols inner(f.symbols, f.symbols->level() + 1);
-            note_names(inner, x.value);
-            note_names(inner, x.body);
-            const Frame in = f.inner(inner);
-            x.scope = enter(in);
-            expr(x.value, in);
-            return body(x.body, in);
+            const Inner in(*this, f, x.scope, x.value, x.body);
+            expr(x.value, in.frame);
+            return body(x.body, in.frame);
         }
         case S::leave:
         case S::next:

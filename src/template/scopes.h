@@ -36,6 +36,9 @@ private:
 
 // Adds to `symbols` the names a node of its scope uses; stops where a scope of its own begins.
 void note_names(Symbols& symbols, const Expr* e, bool as_param = false);
+inline void note_names(Symbols& symbols, Exprs all) {
+    for (const Expr* e : all) note_names(symbols, e);
+}
 void note_names(Symbols& symbols, const Stmt* s);
 void note_names(Symbols& symbols, Stmts body);
 
