@@ -5,6 +5,7 @@
 #include "tokenizer/charsmap.h"
 #include "tokenizer/sentencepiece_normalizer.h"
 #include "tokenizer/regex.h"
+#include "tokenizer/sequence.h"
 #include "tokenizer/unicode_grapheme.h"
 #include "tokenizer/unicode_normalize.h"
 #include "tokenizer/unicode_tables.h"
@@ -285,15 +286,6 @@ Made make_replace(const NormalizerSpec& spec) {
     return make<Replace>(spec.pattern.text, std::move(regex), spec.content);
 }
 
-Made make_sequence(const NormalizerSpec& spec) {
-    std::vector<std::unique_ptr<Normalizer>> steps;
-    for (const NormalizerSpec& child : spec.children) {
-        TRY(auto step, make_normalizer(child));
-        steps.push_back(std::move(step));
-    }
-    return make<Sequence>(std::move(steps));
-}
-
 }  // namespace
 
 Result<std::unique_ptr<Normalizer>> make_normalizer(const NormalizerSpec& spec) {
@@ -306,7 +298,7 @@ Result<std::unique_ptr<Normalizer>> make_normalizer(const NormalizerSpec& spec) 
     case K::nfd: return make<Formed>(unicode::Form::nfd);
     case K::nfkc: return make<Formed>(unicode::Form::nfkc);
     case K::nfkd: return make<Formed>(unicode::Form::nfkd);
-    case K::sequence: return make_sequence(spec);
+    case K::sequence: return make_sequence<Sequence>(spec, make_normalizer);
     case K::lowercase: return make<Simple>(lowercase);
     case K::nmt: return make<Simple>(nmt);
     case K::precompiled: return make<Precompiled>(spec.content);

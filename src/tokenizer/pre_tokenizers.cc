@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "tokenizer/regex.h"
+#include "tokenizer/sequence.h"
 #include "tokenizer/split.h"
 #include "tokenizer/unicode_tables.h"
 
@@ -280,15 +281,6 @@ Made make_byte_level(const PreTokenizerSpec& spec) {
     return make<ByteLevel>(spec.add_prefix_space, std::move(regex));
 }
 
-Made make_sequence(const PreTokenizerSpec& spec) {
-    std::vector<std::unique_ptr<PreTokenizer>> steps;
-    for (const PreTokenizerSpec& child : spec.children) {
-        TRY(auto step, make_pre_tokenizer(child));
-        steps.push_back(std::move(step));
-    }
-    return make<Sequence>(std::move(steps));
-}
-
 }  // namespace
 
 Result<std::unique_ptr<PreTokenizer>> make_pre_tokenizer(const PreTokenizerSpec& spec) {
@@ -299,7 +291,7 @@ Result<std::unique_ptr<PreTokenizer>> make_pre_tokenizer(const PreTokenizerSpec&
     case K::char_delimiter_split: return make<Delimiter>(spec.delimiter);
     case K::metaspace: return make<Metaspace>(spec);
     case K::whitespace: return make<Whitespace>();
-    case K::sequence: return make_sequence(spec);
+    case K::sequence: return make_sequence<Sequence>(spec, make_pre_tokenizer);
     case K::split: return make_split(spec);
     case K::punctuation: return make<Punctuation>(spec.behavior);
     case K::whitespace_split: return make<WhitespaceSplit>();
