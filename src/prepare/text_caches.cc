@@ -37,7 +37,7 @@ void TextCaches::make(const TextCacheOptions& options) {
 
 EncodeJob::EncodeJob(TextCaches* caches, const Tokenizer& tokenizer, std::string_view text, const EncodeOptions& options, EncodeScratch& scratch)
     : caches_(caches), tokenizer_(tokenizer), text_(text), options_(options), scratch_(scratch),
-      salt_(mix64(tokenizer.fingerprint() ^ (options.add_special_tokens ? 1 : 0) ^ (options.special_as_text ? 2 : 0))),
+      salt_(mix64(tokenizer.fingerprint() ^ (options.add_special_tokens ? 1 : 0) ^ (options.special_as_text ? 2 : 0) ^ (options.continues ? 4 : 0))),
       cuttable_(!options.add_special_tokens && !options.special_as_text) {}   // cuts are those of plain encoding
 
 // Asks the caches; afterwards at_ says how much of the text is done.
@@ -124,7 +124,9 @@ size_t EncodeJob::next_bytes() {
 Result<bool> EncodeJob::step(size_t bytes) {
     for (size_t done = 0; next_bytes();) {
         if (done && done + piece_ > bytes) return false;
-        TRY_OK(tokenizer_.encode(text_.substr(at_, piece_), options_, scratch_, ids_));
+        EncodeOptions options = options_;
+        options.continues |= at_ > 0;
+        TRY_OK(tokenizer_.encode(text_.substr(at_, piece_), options, scratch_, ids_));
         at_ += piece_;
         done += piece_;
         piece_ = 0;

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "prepare/toy_tokenizer_test.h"
+#include "tokenizer/load.h"
 
 namespace weir::prepare {
 namespace {
@@ -123,6 +124,40 @@ TEST_F(Encodes, StepsAreShortAndComeToTheSame) {
     }
     EXPECT_GT(steps, text.size() / 40'000);
     EXPECT_EQ(*job.take(), plain(text));
+}
+
+// A vocabulary whose texts all get a space put before them: what goes on from a cut must not.
+TEST(EncodesWithAPrefix, SlicesAndTurnsAreTheWhole) {
+    std::string vocab = R"("<unk>":0)", merges = R"("▁ a","a b","▁a b","▁ab c","e r","▁ th","t h","▁ t","▁ ▁")";
+    unsigned id = 0;
+    auto add = [&](std::string_view token) { vocab += ",\"" + std::string(token) + "\":" + std::to_string(++id); };
+    for (unsigned b = 0; b < 256; b++) add(std::string("<0x") + "0123456789ABCDEF"[b / 16] + "0123456789ABCDEF"[b % 16] + ">");
+    for (char c = 'a'; c <= 'z'; c++) add(std::string(1, c));
+    for (const char* token : {"▁", ".", "▁a", "ab", "▁ab", "▁abc", "er", "▁th", "th", "▁t", "▁▁"}) add(token);
+    auto spec = read_hf_tokenizer(R"({"normalizer":{"type":"Sequence","normalizers":[{"type":"Prepend","prepend":"▁"},)"
+                                  R"({"type":"Replace","pattern":{"String":" "},"content":"▁"}]},"model":{"type":"BPE","unk_token":"<unk>",)"
+                                  R"("fuse_unk":true,"byte_fallback":true,"vocab":{)" + vocab + "},\"merges\":[" + merges + "]}}");
+    ASSERT_TRUE(spec) << spec.error()->message;
+    auto built = build_tokenizer(*std::move(spec));
+    ASSERT_TRUE(built) << built.error()->message;
+    const Tokenizer& tokenizer = **built;
+    auto scratch = tokenizer.scratch();
+    Random random(5);
+    TextCaches caches({0, 0, 10 << 20}, 1);
+    std::string text = words(random, 2'000);
+    for (int i = 0; i < 40; i++) {
+        std::vector<uint32_t> plain;
+        ASSERT_TRUE(tokenizer.encode(text, {}, *scratch, plain));
+        for (TextCaches* with : {&caches, static_cast<TextCaches*>(nullptr)}) {
+            EncodeJob job(with, tokenizer, text, {}, *scratch);
+            while (!*job.step(1'000)) ASSERT_LE(job.next_bytes(), 20'000u);
+            if (with && i > 0) {
+                EXPECT_GT(job.reused_bytes() + 2'000, text.size()) << i;
+            }
+            ASSERT_EQ(*job.take(), plain) << i;
+        }
+        text += (i % 3 ? " " : "  ") + words(random, 900);
+    }
 }
 
 TEST_F(Encodes, ATextWithoutCutsIsOnePiece) {

@@ -28,10 +28,10 @@ public:
 
     bool wants_normalized() const override { return !by_chars_; }
     std::unique_ptr<FastScratch> scratch() const override { return std::make_unique<Scratch>(); }
-    size_t encode_some(std::string_view text, size_t from, size_t budget, bool first, FastScratch& scratch, std::vector<uint32_t>& ids) const override {
+    size_t encode_some(std::string_view text, size_t from, size_t budget, Before before, FastScratch& scratch, std::vector<uint32_t>& ids) const override {
         auto& s = static_cast<Scratch&>(scratch);
         const size_t stop = budget < text.size() - from ? from + budget : text.size();
-        if (by_chars_ && from == 0 && !text.empty()) from = encode_first(text, first, s, ids);
+        if (by_chars_ && from == 0 && !text.empty() && before != Before::itself) from = encode_first(text, before, s, ids);
         while (from < stop) {
             s.cache.renew();
             const size_t end = scanner_->scan(text, from, s.scan);
@@ -62,9 +62,9 @@ private:
         const auto before = static_cast<uint8_t>(text[at - 1] | 32);
         return text[at] == ' ' && before >= 'a' && before <= 'z';
     }
-    // Where a piece starts at a space; what follows must not get another one.
+    // Where a piece starts at a space.
     bool cuts_words(std::string_view text, size_t at) const {
-        return rule_.prepend != SpaceRule::always && text[at] == ' ' && text[at - 1] != ' ' && !rule_.joins[static_cast<uint8_t>(text[at - 1])];
+        return text[at] == ' ' && text[at - 1] != ' ' && !rule_.joins[static_cast<uint8_t>(text[at - 1])];
     }
     bool cuts_run(std::string_view text, size_t at) const;
     void note_alone(const std::string& bytes);
@@ -73,7 +73,7 @@ private:
     bool fill_words(const TokenizerSpec&, const Vocab&, const std::vector<std::string>& raw, const std::vector<uint32_t>& symbols);
     bool fill_bytes(const TokenizerSpec&, const Vocab&, std::vector<std::string>& raw, std::vector<uint32_t>& symbols);
     bool fill_chars(const TokenizerSpec&, const Vocab&, std::vector<std::string>& raw, std::vector<uint32_t>& symbols);
-    size_t encode_first(std::string_view text, bool first, Scratch&, std::vector<uint32_t>& ids) const;
+    size_t encode_first(std::string_view text, Before before, Scratch&, std::vector<uint32_t>& ids) const;
     void symbols_of(const char* p, size_t len, BpeScratch&) const;
     uint32_t* encode_batch(std::string_view text, size_t base, const uint32_t* ends, size_t first, size_t last, Scratch&, uint32_t* out) const;
     uint32_t* encode_other(const char* p, size_t len, size_t readable, uint64_t hash, Scratch&, uint32_t* out) const;
@@ -239,9 +239,9 @@ bool TableEncoder::cuts_run(std::string_view text, size_t at) const {
 }
 
 // The first piece of a text, with the space that the normalizer puts before it.
-size_t TableEncoder::encode_first(std::string_view text, bool first, Scratch& s, std::vector<uint32_t>& ids) const {
+size_t TableEncoder::encode_first(std::string_view text, Before before, Scratch& s, std::vector<uint32_t>& ids) const {
     const bool starts = text[0] == ' ' || text.starts_with("\xe2\x96\x81");
-    const bool wanted = rule_.prepend == SpaceRule::unless_there || (rule_.prepend == SpaceRule::first && first);
+    const bool wanted = rule_.prepend == SpaceRule::unless_there || (rule_.prepend == SpaceRule::first && before == Before::nothing);
     const bool prefix = rule_.prepend == SpaceRule::always || (wanted && !starts);
     if (!prefix) return 0;
     scanner_->scan(text, 0, s.scan);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/assert.h"
 #include "tokenizer/offsets.h"
 #include "tokenizer/unicode_tables.h"
 #include "wire/utf8.h"
@@ -62,6 +63,7 @@ size_t Pipeline::memory_bytes() const {
 
 Result<void> Pipeline::encode(std::string_view text, const EncodeOptions& options, EncodeScratch& any, std::vector<uint32_t>& ids,
                               std::vector<TokenOffset>* offsets) const {
+    ASSERT(!options.continues || !offsets);
     auto& s = static_cast<PipelineScratch&>(any);
     if (text.size() > text_max) return Failure(Code::too_large, "the text is too long");
     if (!utf8_valid(text)) return Failure(Code::bad_field, "the text is not valid UTF-8");
@@ -89,6 +91,7 @@ Result<bool> Pipeline::fast(std::string_view text, const EncodeOptions& options,
     const bool normalize = normalizer_ && fast_->wants_normalized();
     if (inner_ && normalizer_ && !normalize) return false;
     s.ids.clear();
+    const Before start = options.continues ? Before::itself : Before::nothing;
     if (outer_) outer_->cut(text, options.special_as_text, s.outer);
     else s.outer.assign(text.empty() ? 0 : 1, {0, static_cast<uint32_t>(text.size()), AddedPart::text});
     for (const AddedPart& part : s.outer) {
@@ -104,13 +107,13 @@ Result<bool> Pipeline::fast(std::string_view text, const EncodeOptions& options,
             view = s.aligned.text();
         }
         if (!inner_) {
-            fast_->encode(view, part.begin == 0, *s.fast, s.ids);
+            fast_->encode(view, part.begin == 0 ? start : Before::token, *s.fast, s.ids);
             continue;
         }
         inner_->cut(view, options.special_as_text, s.inner);
         for (const AddedPart& inner : s.inner) {
             if (inner.id != AddedPart::text) s.ids.push_back(inner.id);
-            else fast_->encode(view.substr(inner.begin, inner.end - inner.begin), part.begin == 0 && inner.begin == 0, *s.fast, s.ids);
+            else fast_->encode(view.substr(inner.begin, inner.end - inner.begin), part.begin == 0 && inner.begin == 0 ? start : Before::token, *s.fast, s.ids);
         }
     }
     return true;

@@ -14,6 +14,7 @@ namespace weir {
 struct EncodeOptions {
     bool add_special_tokens = false;   // run the post-processor: BOS, EOS, [CLS] ...; off for text that a chat template rendered
     bool special_as_text = false;      // text that looks like a special token is encoded as plain text (untrusted input)
+    bool continues = false;            // the text is what follows a safe_cut of a longer one: nothing is put before it. Not with offsets
 };
 
 // Where a token came from, in Unicode code points of the input text (as the reference counts), [begin, end).
@@ -55,7 +56,7 @@ public:
     virtual size_t memory_bytes() const = 0;                              // what this tokenizer holds
     virtual uint64_t fingerprint() const = 0;                             // equal for tokenizers that encode alike; keys the caches
     // A byte offset <= `limit` of `text` at which encoding can be cut so that the two parts' ids, joined, are those of the whole; 0: none known.
-    // Holds for encoding with neither of EncodeOptions' flags: the post-processor adds its tokens to each part, and a cut beside a special
+    // Holds for encoding with none of EncodeOptions' flags, but for `continues` for the second part: the post-processor adds its tokens to each part, and a cut beside a special
     // token is none where that is plain text. It speaks of this very text: what follows `limit` may decide (an added token that begins
     // before it, a word that goes on), so for a beginning of a longer text it holds only when that reaches behind `limit` by more than
     // the longest added token; callers that pass a window of 1 KB rely on there being none longer.
