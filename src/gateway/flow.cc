@@ -155,7 +155,8 @@ Task<Result<void>> Flow::start(HttpExchange& http, RequestScope& scope, CoreStat
             here.cells.add(here.connect_failed);
             scope.attempt_failed(sent.error()->code);
             LOG_WARN(dispatch, "worker not reached", {"worker", choice.at.worker->url}, {"why", sent.error()->detail}, {"request_id", scope.id()});
-            bool again = sent.error()->code == Code::connect_failed && attempt < options_.connect_attempts_max && choice.candidates > 1;
+            const uint32_t others = choice.candidates + choice.rejects[route::Reject::session];   // a session moves when it must
+            bool again = sent.error()->code == Code::connect_failed && attempt < options_.connect_attempts_max && others > 1;
             if (!again) {
                 if (sent.error()->code == Code::connect_failed) scope.exhausted();
                 co_return std::move(sent).error();

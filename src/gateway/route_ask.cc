@@ -17,7 +17,7 @@ bool number(Str text, std::optional<T>& out) {
     return true;
 }
 
-enum class What : uint8_t { pin, prefill_pin, dp_rank, prefill_dp_rank, target, session, parent, final_, forwarded, cookie, explain };
+enum class What : uint8_t { pin, prefill_pin, dp_rank, prefill_dp_rank, target, session, agent, claude, parent, final_, forwarded, cookie, explain };
 struct HeaderRow { Str name; What what; };
 constexpr HeaderRow rows[] = {           // of several that say the same, the first in this list counts
     {"x-dynamo-worker-instance-id", What::pin}, {"x-worker-instance-id", What::pin},
@@ -25,7 +25,7 @@ constexpr HeaderRow rows[] = {           // of several that say the same, the fi
     {"x-dynamo-dp-rank", What::dp_rank}, {"x-dp-rank", What::dp_rank}, {"x-data-parallel-rank", What::dp_rank},
     {"x-dynamo-prefill-dp-rank", What::prefill_dp_rank}, {"x-prefill-dp-rank", What::prefill_dp_rank},
     {"x-smg-target-worker", What::target},
-    {"x-dynamo-session-id", What::session}, {"x-claude-code-agent-id", What::session}, {"x-claude-code-session-id", What::session},
+    {"x-dynamo-session-id", What::session}, {"x-claude-code-agent-id", What::agent}, {"x-claude-code-session-id", What::claude},
     {"thread-id", What::session}, {"x-session-id", What::session},
     {"x-codex-parent-thread-id", What::parent}, {"x-dynamo-session-final", What::final_},
     {"x-forwarded-for", What::forwarded}, {"cookie", What::cookie},
@@ -74,6 +74,7 @@ Result<void> read_header_hints(const HintRules& rules, const HeadersView& header
     }
     if (!any) return {};
     Str implicit[2];
+    bool agent = false;
     for (size_t i = 0; i < std::size(rows); i++) {
         Str value = found[i];
         if (value.empty()) continue;
@@ -91,6 +92,11 @@ Result<void> read_header_hints(const HintRules& rules, const HeadersView& header
         case What::prefill_dp_rank: if (!rank(hints.prefill_dp_rank)) return wrong(); break;
         case What::target: hints.target_worker = arena.copy(value); break;
         case What::session: if (hints.session.empty()) hints.session = arena.copy(value); break;
+        case What::agent: if (hints.session.empty()) hints.session = arena.copy(value), agent = true; break;
+        case What::claude:
+            if (agent) hints.parent_session = arena.copy(value);   // whose agent it is
+            else if (hints.session.empty()) hints.session = arena.copy(value);
+            break;
         case What::parent: hints.parent_session = arena.copy(value); break;
         case What::final_: hints.session_final = is_true(value); break;
         case What::forwarded: implicit[0] = value; break;

@@ -138,6 +138,14 @@ Result<std::unique_ptr<Routings>> Routings::make(const Config& config, uint64_t 
         text.evict_every_ms = config.policies.eviction_interval_s * 1'000;
         TRY(r->text_, kv::TextIndex::make(text));
     }
+    if (router.affinity_ttl_s) {
+        route::AffinitySettings sessions;
+        sessions.ttl_ms = router.affinity_ttl_s * 1'000;
+        sessions.hard = router.affinity_mode != "soft";
+        r->affinity_ = std::make_shared<route::Affinity>(sessions);
+    } else if (router.affinity_mode == "soft") {
+        LOG_WARN(route, "a mode of session affinity without a time to live: sessions are not kept together", {"mode", router.affinity_mode});
+    }
     if (r->index_ || r->text_) {
         std::vector<Core*> cores{&spare};
         if (std::thread::hardware_concurrency() > 2) {
@@ -155,16 +163,17 @@ Result<std::unique_ptr<Routings>> Routings::make(const Config& config, uint64_t 
         r->appliers_ = std::make_unique<EventAppliers>(std::move(cores), r->index_, r->text_, predicting ? &p : nullptr);
     }
     auto map = std::make_shared<RoutingMap>();
-    map->others = r->make_routing();
+    map->others = r->make_routing({});
     r->map_ = std::move(map);
     return r;
 }
 
-std::shared_ptr<route::Routing> Routings::make_routing() const {
+std::shared_ptr<route::Routing> Routings::make_routing(std::string_view model) const {
     auto routing = std::make_shared<route::Routing>();
     routing->whole = make_policy(policy_);
     routing->policy_name = policy_name_;
     routing->index = index_, routing->text = text_, routing->active = active_;
+    if (affinity_) routing->affinity = std::make_shared<route::Affinity>(*affinity_, model);
     const bool predicting = !config_.kv.events || config_.kv.predicted_ttl_s;
     routing->predictions = index_ && predicting ? appliers_.get() : nullptr;
     routing->assume_reuse = config_.kv.assume_reuse;
@@ -194,7 +203,7 @@ std::shared_ptr<const RoutingMap> Routings::follow(const FleetView& now) {
         const RoutingMap& current = next ? *next : *map_;
         if (current.models.contains(model) || current.models.size() >= models_max) continue;
         if (!next) next = std::make_shared<RoutingMap>(*map_);
-        next->models.emplace(model, make_routing());
+        next->models.emplace(model, make_routing(model));
     }
     if (next) map_ = std::move(next);
     return map_;
@@ -226,6 +235,10 @@ void Routings::collect(Metrics& m) {
         m.set(Metric::predictions, {"dropped"}, static_cast<double>(appliers_->dropped()));
     }
     if (text_) m.set(Metric::cache_tree_chars, {"*"}, static_cast<double>(text_->stats().chars));
+    if (affinity_) {
+        m.set(Metric::affinity_sessions, {}, static_cast<double>(affinity_->sessions()));
+        m.set(Metric::affinity_evicted, {}, static_cast<double>(affinity_->evicted()));
+    }
     if (active_) m.set(Metric::active_bytes, {}, static_cast<double>(active_->bytes()));
 }
 

@@ -13,6 +13,7 @@
 #include "kv/predictions.h"
 #include "net/core.h"
 #include "obs/metrics.h"
+#include "route/affinity.h"
 #include "route/routing.h"
 
 namespace weir {
@@ -80,7 +81,7 @@ public:
 
 private:
     Routings() = default;
-    std::shared_ptr<route::Routing> make_routing() const;
+    std::shared_ptr<route::Routing> make_routing(std::string_view model) const;
     Config config_;
     PolicyConfig policy_;
     const char* policy_name_ = "";
@@ -88,6 +89,7 @@ private:
     std::shared_ptr<kv::KvIndex> index_;
     std::shared_ptr<kv::TextIndex> text_;
     std::shared_ptr<kv::ActiveBlocks> active_;
+    std::shared_ptr<route::Affinity> affinity_;
     std::vector<std::unique_ptr<Core>> cores_;           // of the appliers
     std::vector<std::thread> threads_;
     std::unique_ptr<EventAppliers> appliers_;

@@ -142,6 +142,10 @@
       "Predicted blocks that expired or made room, and predictions dropped because their thread was behind") \
     M(active_bytes, level, one, none, "", "weir_router_active_bytes", \
       "Bytes that tracking blocks of requests under way takes") \
+    M(affinity_sessions, level, one, none, "", "weir_router_sessions", \
+      "Sessions whose worker is remembered (--router-session-affinity-ttl-secs)") \
+    M(affinity_evicted, reading, one, none, "", "weir_router_sessions_evicted_total", \
+      "Sessions forgotten before their time, to make room") \
     M(text_cache_tokens, reading, one, none, "source", "weir_tokenizer_tokens_total", \
       "Tokens of texts given to the gateway's tokenizers: out of a cache, or encoded") \
     M(overhead_seconds, histogram, ns, overhead_s, "plan", "weir_gateway_overhead_seconds", \

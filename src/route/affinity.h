@@ -1,5 +1,6 @@
 // Sessions keep their worker: which rank a session was served at last, for all cores.
 #pragma once
+#include <memory>
 #include <span>
 
 #include "fleet/fleet.h"
@@ -22,19 +23,22 @@ struct AffinitySettings {
 class Affinity {
 public:
     explicit Affinity(AffinitySettings settings)
-        : settings_(settings), map_(settings.bytes_max / StickyMap::bytes_per_entry, settings.ttl_ms) {}
+        : settings_(settings), map_(std::make_shared<StickyMap>(settings.bytes_max / StickyMap::bytes_per_entry, settings.ttl_ms)) {}
+    // Of another model: sessions of its own, in the same memory.
+    Affinity(const Affinity& other, Str model) : settings_(other.settings_), map_(other.map_), model_(StickyMap::key_of(model).hi) {}
     bool hard() const { return settings_.hard; }
     enum class Found : uint8_t { no_session, unbound, bound, not_there };   // not_there: bound to a rank that is not eligible
     // bound: only that rank is left in `eligible`; else it is as before.
     Found narrow(const Hints&, Leg::Role, const FleetView&, std::span<uint64_t> eligible, Instant now);
     void served(const Hints&, Leg::Role, const FleetView&, RankRef, Instant now);   // once it is booked
-    size_t sessions() const { return map_.size(); }
-    uint64_t evicted() const { return map_.evicted(); }
+    size_t sessions() const { return map_->size(); }            // of all models that share the memory
+    uint64_t evicted() const { return map_->evicted(); }
 
 private:
-    static bool key_of(const Hints&, Leg::Role, StickyMap::Key& key);
+    bool key_of(const Hints&, Leg::Role, StickyMap::Key& key) const;
     AffinitySettings settings_;
-    StickyMap map_;
+    std::shared_ptr<StickyMap> map_;
+    uint64_t model_ = 0;
 };
 
 }  // namespace weir::route

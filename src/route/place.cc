@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "route/affinity.h"
 #include "route/busy.h"
 
 namespace weir::route {
@@ -19,6 +20,19 @@ uint32_t characters(Str text) {
 
 // All zero, as long as the fleet; memory is kept.
 void clear(std::vector<uint32_t>& column, size_t n) { column.assign(n, 0); }
+
+uint32_t count(std::span<const uint64_t> bits) {
+    uint32_t n = 0;
+    for (uint64_t word : bits) n += static_cast<uint32_t>(std::popcount(word));
+    return n;
+}
+
+// A session's rank is the only one left, if there it may go.
+void keep_session(const Question& q, std::span<uint64_t> eligible, Rejects& rejects) {
+    const uint32_t before = count(eligible);
+    if (q.routing.affinity->narrow(*q.request.hints, q.role, q.fleet, eligible, q.now) == Affinity::Found::bound)
+        rejects[Reject::session] += before - 1;
+}
 
 uint32_t at(std::span<const uint32_t> column, size_t i) { return i < column.size() ? column[i] : 0; }
 
@@ -190,7 +204,10 @@ Result<Choice> place(const Question& q, Scratch& scratch, Random& random) {
     slate.eligible = scratch.eligible_.data();
     slate.fleet_version = fleet.version();
     slate.now = q.now;
+    const bool sessions = q.routing.affinity != nullptr;
+    if (sessions && q.routing.affinity->hard()) keep_session(q, scratch.eligible_, choice.rejects);
     if (uint32_t busy = drop_busy(fleet, q.routing.busy, scratch.eligible_)) choice.rejects[Reject::busy] += busy;
+    if (sessions && !q.routing.affinity->hard()) keep_session(q, scratch.eligible_, choice.rejects);
     choice.candidates = eligible_count(slate);
     if (choice.candidates == 0 && choice.rejects[Reject::busy])
         return Failure(Code::shed, "Service temporarily overloaded").detail(choice.rejects.text());
@@ -206,6 +223,7 @@ Result<Choice> place(const Question& q, Scratch& scratch, Random& random) {
 void remember(const Question& q, const Choice& choice) {
     const Prepared& request = q.request;
     if (!choice.at) return;
+    if (q.routing.affinity) q.routing.affinity->served(*request.hints, q.role, q.fleet, choice.at, q.now);
     if (q.routing.predictions && !request.local_hashes.empty()) q.routing.predictions->predict(choice.at.number, request.local_hashes, q.now);
     if (q.routing.text && !request.text.empty() && policy_of(q.routing, q.role)->needs() & need::matched)
         q.routing.text->insert(choice.at.number, request.text, q.now);

@@ -86,7 +86,7 @@ LoadNow load_now(const LoadCell&, Instant now);
 // bad_field: the request is pinned to a worker that is not there. pick.kind is chosen or wait.
 // The policy is not told (Policy::booked): book() does that.
 Result<Choice> place(const Question&, Scratch&, Random&);
-// After the booking: what the chosen rank will hold soon, where the model's routing goes by such things.
+// After the booking: what the chosen rank will hold soon, and whose session it serves, where the model's routing goes by such things.
 void remember(const Question&, const Choice&);
 
 }  // namespace weir::route

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "kv/predictions.h"
+#include "route/affinity.h"
 
 namespace weir::route {
 namespace {
@@ -204,6 +205,80 @@ TEST_F(PlaceTest, APolicyMayWait) {
     ASSERT_TRUE(choice);
     EXPECT_FALSE(choice->at);
     EXPECT_EQ(choice->pick.kind, Pick::wait);
+}
+
+struct SessionsTest : PlaceTest {
+    Hints said;
+    SessionsTest() {
+        request.hints = &said;
+        said.session = "s";
+    }
+    void keep(bool hard) { routing.affinity = std::make_shared<Affinity>(AffinitySettings{.ttl_ms = 1'000, .hard = hard}); }
+    Result<Choice> serve(std::vector<WorkerSlot> exclude = {}) {
+        auto choice = ask("m", exclude);
+        if (choice) remember({request, *registry.view(), routing, role, exclude, now}, *choice);
+        return choice;
+    }
+};
+
+TEST_F(SessionsTest, StayWhereTheyWereServed) {
+    add("http://a:1", {"m"});
+    add("http://b:1", {"m"});
+    keep(true);
+    cells.at(0).requests = 5;
+    auto first = serve();
+    ASSERT_TRUE(first);
+    EXPECT_EQ(first->at.worker->url, "http://b:1");
+    EXPECT_EQ(first->rejects[Reject::session], 0u);
+    cells.at(1).requests = 50;
+    auto again = serve();
+    EXPECT_EQ(again->at.worker->url, "http://b:1");
+    EXPECT_EQ(again->candidates, 1u);
+    EXPECT_EQ(again->rejects[Reject::session], 1u);
+    said.session = "other";
+    EXPECT_EQ(serve()->at.worker->url, "http://a:1");
+    said.session = "s";
+    EXPECT_EQ(serve({first->at.worker->slot})->at.worker->url, "http://a:1") << "its worker cannot: bound anew";
+    cells.at(0).requests = 500;
+    EXPECT_EQ(serve()->at.worker->url, "http://a:1");
+    said.session_final = true;
+    EXPECT_EQ(serve()->at.worker->url, "http://a:1");
+    said.session_final = false;
+    EXPECT_EQ(serve()->at.worker->url, "http://b:1") << "it had ended";
+}
+
+TEST_F(SessionsTest, HardOnesDoNotLeaveABusyWorkerSoftOnesDo) {
+    add("http://a:1", {"m"});
+    add("http://b:1", {"m"});
+    for (bool hard : {true, false}) {
+        keep(hard);
+        routing.busy.prefill_tokens = 10;
+        cells.at(0).prefill_tokens = 0, cells.at(1).requests = 5;
+        EXPECT_EQ(serve()->at.worker->url, "http://a:1");
+        cells.at(0).prefill_tokens = 11;
+        auto choice = serve();
+        if (hard) {
+            ASSERT_FALSE(choice);
+            EXPECT_EQ(choice.error()->code, Code::shed);
+            EXPECT_EQ(choice.error()->detail, "1 busy, 1 session");
+        } else {
+            ASSERT_TRUE(choice);
+            EXPECT_EQ(choice->at.worker->url, "http://b:1");
+        }
+    }
+}
+
+TEST_F(SessionsTest, OfModelsAreApartInOneMemory) {
+    add("http://a:1", {"m"});
+    add("http://b:1", {"m"});
+    Affinity all({.ttl_ms = 1'000});
+    routing.affinity = std::make_shared<Affinity>(all, "m");
+    cells.at(0).requests = 5;
+    EXPECT_EQ(serve()->at.worker->url, "http://b:1");
+    cells.at(1).requests = 50;
+    routing.affinity = std::make_shared<Affinity>(all, "n");
+    EXPECT_EQ(serve()->at.worker->url, "http://a:1");
+    EXPECT_EQ(all.sessions(), 2u);
 }
 
 TEST_F(PlaceTest, ManyRoutingsShareACoresScratch) {

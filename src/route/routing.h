@@ -11,6 +11,8 @@
 
 namespace weir::route {
 
+class Affinity;
+
 // Where predicted blocks go: straight to kv::Predictions in a simulation, to the thread that applies the ranks' events in service.
 class PredictionSink {
 public:
@@ -33,6 +35,7 @@ struct Routing {
     std::shared_ptr<kv::KvIndex> index;          // null: no policy asks for overlap
     std::shared_ptr<kv::TextIndex> text;         // null: no policy asks for text
     std::shared_ptr<kv::ActiveBlocks> active;    // null: blocks under way are not tracked
+    std::shared_ptr<Affinity> affinity;          // null: sessions go anywhere
     PredictionSink* predictions = nullptr;       // null: nothing is predicted
     BusyLimits busy;
     bool assume_reuse = true;                    // shared prefixes under way count once

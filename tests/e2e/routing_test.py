@@ -180,6 +180,87 @@ class Keys(Case):
         self.assertEqual((answer.status, answer.json()["message"]), (400, "Invalid request"))
 
 
+class Sessions(Case):
+    TTL = ("--router-session-affinity-ttl-secs", "600")
+
+    def chosen(self, weir, model, *headers, text="hi"):
+        return self.ask(weir, chat(model, text=text, max_tokens=1), headers)[2]["id"]
+
+    def test_a_session_stays_where_it_began(self):
+        weir, model = self.demo("--router-mode", "round-robin", *self.TTL)
+        for name in ("x-dynamo-session-id", "X-Claude-Code-Session-Id", "thread-id", "x-session-id"):
+            places = {s: self.chosen(weir, model, (name, name + s)) for s in "abcdef"}
+            self.assertEqual(len(set(places.values())), 3, "sessions themselves go round")
+            for s, place in places.items():
+                self.assertEqual(self.chosen(weir, model, (name, name + s)), place, (name, s))
+        self.assertEqual(len({self.chosen(weir, model) for _ in range(6)}), 3, "who names no session goes round too")
+        self.assertEqual(metric(weir.http, "weir_router_sessions"), 24)
+        self.assertGreater(metric(weir.http, "weir_router_rejected_ranks_total", reason="session"), 0)
+
+    def test_agents_go_with_their_parent(self):
+        weir, model = self.demo("--router-mode", "round-robin", *self.TTL)
+        families = [("x-claude-code-session-id", "x-claude-code-agent-id"), ("x-codex-parent-thread-id", "thread-id")]
+        for parent, child in families:
+            places = {self.chosen(weir, model, (parent, "p"), (child, c)) for c in "abcdef"}
+            self.assertEqual(len(places), 1, parent)
+
+    def test_the_final_request_ends_a_session(self):
+        weir, model = self.demo("--router-mode", "round-robin", *self.TTL)
+        name, places = ("x-dynamo-session-id", "s"), set()
+        for _ in range(4):
+            begun = self.chosen(weir, model, name)
+            self.assertEqual(self.chosen(weir, model, name, ("x-dynamo-session-final", "true")), begun)
+            self.assertEqual(metric(weir.http, "weir_router_sessions"), 0)
+            places.add(begun)
+        self.assertEqual(len(places), 3)
+
+    def test_without_the_option_sessions_go_anywhere(self):
+        weir, model = self.demo("--router-mode", "round-robin")
+        self.assertEqual(len({self.chosen(weir, model, ("x-session-id", "s")) for _ in range(6)}), 3)
+
+    def test_a_session_outlives_its_worker(self):
+        for mode in ("hard", "soft"):
+            weir, workers = self.served("frontend", *self.TTL, "--router-session-affinity-mode", mode, workers=3)
+            wait_until(lambda: metric(weir.http, "smg_worker_pool_size", model="fake") == 3, 10 * SLOW, "three workers")
+            name = ("x-session-id", "s")
+            first = self.chosen(weir, "fake", name)
+            home = next(w for w in workers if w.requests)
+            home.close()
+            second = self.chosen(weir, "fake", name)
+            self.assertNotEqual(second, first)
+            for _ in range(4):
+                self.assertEqual(self.chosen(weir, "fake", name), second)
+
+    def test_hard_and_soft_before_a_busy_worker(self):
+        for mode in ("hard", "soft"):
+            release = threading.Event()
+            self.addCleanup(release.set)
+
+            def slow(peer, req, release=release):
+                if "slow" in req.body.decode():
+                    release.wait(20)
+                return e2e.polite(peer, req)
+            folder = self.keep(tempfile.TemporaryDirectory())
+            toy_model.write(folder)
+            weir, workers = self.served("frontend", "--router-mode", "kv", "--no-router-kv-events", "--active-prefill-tokens-threshold", "50",
+                                        *self.TTL, "--router-session-affinity-mode", mode, script=slow, workers=2,
+                                        env={"WEIR_TEXT_MODEL_PATH": str(folder)})
+            wait_until(lambda: metric(weir.http, "smg_worker_pool_size", model="fake") == 2, 10 * SLOW, "two workers")
+            name = ("x-session-id", "s")
+            home = self.chosen(weir, "fake", name)
+            held = threading.Thread(target=lambda: request(weir.http, "POST", CHAT, chat(text="slow " * 60), [name]))
+            held.start()
+            wait_until(lambda: any(b"slow" in r.body for w in workers for r in w.requests), 10 * SLOW, "the worker is busy")
+            if mode == "hard":
+                answer = request(weir.http, "POST", CHAT, chat(), [name])
+                self.assertEqual((answer.status, answer.json()["message"]), (503, "Service temporarily overloaded"))
+            else:
+                self.assertNotEqual(self.chosen(weir, "fake", name), home)
+            self.works(weir)
+            release.set()
+            held.join()
+
+
 class Explain(Case):
     def test_a_decision_by_the_requests_id(self):
         for dialect in e2e.DIALECTS:
@@ -252,6 +333,8 @@ class BusyThresholds(Case):
 class Options(Case):
     """Each is read and kept; what it does is tested above and beside its policy."""
     FLAGS = [
+        ("frontend", "--router-session-affinity-ttl-secs", "router.affinity_ttl_s", "7"),
+        ("frontend", "--router-session-affinity-mode", "router.affinity_mode", "soft"),
         ("frontend", "--no-kv-events", "kv.events", None),
         ("frontend", "--no-router-assume-kv-reuse", "kv.assume_reuse", None),
         ("frontend", "--no-router-kv-events", "kv.events", None),
@@ -299,6 +382,8 @@ class Options(Case):
         ("DYN_ROUTER_PREDICTED_TTL_SECS", "kv.predicted_ttl_s", "7"),
         ("DYN_ROUTER_PREFILL_LOAD_SCALE", "kv.prefill_load_scale", "7"),
         ("DYN_ROUTER_PRUNE_TARGET_RATIO", "kv.prune_ratio", "0.5"),
+        ("DYN_ROUTER_SESSION_AFFINITY_TTL_SECS", "router.affinity_ttl_s", "7"),
+        ("DYN_ROUTER_SESSION_AFFINITY_MODE", "router.affinity_mode", "soft"),
         ("DYN_ROUTER_TEMPERATURE", "kv.temperature", "7"),
         ("DYN_ROUTER_TRACK_ACTIVE_BLOCKS", "kv.track_active_blocks", "true"),
         ("DYN_ROUTER_TRACK_OUTPUT_BLOCKS", "kv.track_output_blocks", "true"),

@@ -2,7 +2,7 @@
 
 namespace weir::config {
 namespace {
-constexpr Str affinity = "session affinity", js = "router snapshots in JetStream";
+constexpr Str js = "router snapshots in JetStream";
 constexpr Row rows[] = {
     Row{.key = "router.policy", .field = WEIR_FIELD(router.policy),
         .check = choice("round_robin random power_of_two cache_aware prefix_hash consistent_hashing bucket manual least_load passthrough "
@@ -13,11 +13,11 @@ constexpr Row rows[] = {
     later("router.min_initial_workers", integer(0, 1'000'000), "0", "waiting for workers at start-up",
           "Wait for so many workers before serving.")
         .fe("--router-min-initial-workers", "DYN_ROUTER_MIN_INITIAL_WORKERS"),
-    later("router.affinity_ttl_s", integer(1, 31'536'000), "", affinity,
-          "Keep a session on its worker until idle so long, seconds.")
+    row("router.affinity_ttl_s", WEIR_FIELD(router.affinity_ttl_s), integer(1, 31'536'000), "",
+        "Keep a session on its worker until idle so long, seconds.")
         .fe("--router-session-affinity-ttl-secs", "DYN_ROUTER_SESSION_AFFINITY_TTL_SECS"),
-    later("router.affinity_mode", choice("| hard soft"), "hard", "session affinity mode",
-          "Whether a session's worker is a rule or a preference.")
+    row("router.affinity_mode", WEIR_FIELD(router.affinity_mode), choice("hard soft"), "hard",
+        "Whether a session's worker is a rule or a preference.")
         .fe("--router-session-affinity-mode", "DYN_ROUTER_SESSION_AFFINITY_MODE"),
     row("router.admission_control", WEIR_FIELD(router.admission), choice("none token-capacity"), "none",
         "Skip workers beyond the busy thresholds.")
