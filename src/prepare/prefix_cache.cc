@@ -47,6 +47,7 @@ bool PrefixCache::next_cut(NodeRef& at, uint64_t limit, Cut& cut) {
             cut = behind[-1];
             return true;
         }
+        limit = std::min(limit, at->from.bytes);   // farther on, the parent is another text
         NodeRef parent = at->parent;
         at = std::move(parent);
     }

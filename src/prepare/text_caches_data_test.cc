@@ -87,7 +87,8 @@ TEST(CachesOverRealVocabularies, GiveTheSameIds) {
             auto encoded = (*tokenizer)->encode(text, {}, *scratch, plain);
             ASSERT_TRUE(encoded) << name << ": " << encoded.error()->message;
             EncodeJob job(&caches, **tokenizer, text, {}, *scratch);
-            ASSERT_TRUE(job.step(text.size() + 1));
+            auto done = job.step(text.size() + 1);
+            ASSERT_TRUE(done && *done) << name << ", text " << i << " of " << text.size() << " bytes: " << (done ? "not done" : done.error()->message);
             reused += job.reused_bytes();
             TokenIds ids = job.take();
             if (*ids != plain) {

@@ -86,6 +86,24 @@ TEST_F(Encodes, ConversationsShareTheirBeginning) {
     EXPECT_GT(reused + 1'600, system.size());
 }
 
+// Two texts part; the cuts of the first one behind that place are none of the second's, which has none for long.
+TEST_F(Encodes, CutsBehindAPartingAreNotShared) {
+    TextCaches caches({0, 0, 10 << 20}, 1);
+    Random random(6);
+    auto unit = [&] { return std::string(ToyTokenizer::mark) + words(random, 300); };   // each is a piece
+    std::string start, other;
+    for (int i = 0; i < 8; i++) start += unit();
+    for (int i = 0; i < 14; i++) other += unit();
+    EXPECT_EQ(cached(caches, start + other), plain(start + other));
+    const std::string run = start + std::string(ToyTokenizer::mark) + std::string(6'000, 'a') + unit();
+    size_t reused = 0;
+    EXPECT_EQ(cached(caches, run, {}, &reused), plain(run));
+    EXPECT_EQ(reused, start.size());
+    const std::string longer = run.substr(0, start.size() + 5'000) + unit();
+    EXPECT_EQ(cached(caches, longer, {}, &reused), plain(longer));
+    EXPECT_EQ(reused, start.size());
+}
+
 TEST_F(Encodes, RandomTextsAreTheSameAsWithout) {
     Random random(3);
     for (uint64_t limit : {0ull, 3'000ull, 40'000ull, 1ull << 20}) {
