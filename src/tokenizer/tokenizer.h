@@ -55,11 +55,11 @@ public:
     virtual bool special(uint32_t id) const = 0;
     virtual size_t memory_bytes() const = 0;                              // what this tokenizer holds
     virtual uint64_t fingerprint() const = 0;                             // equal for tokenizers that encode alike; keys the caches
-    // A byte offset <= `limit` of `text` at which encoding can be cut so that the two parts' ids, joined, are those of the whole; 0: none known.
-    // Holds for encoding with none of EncodeOptions' flags, but for `continues` for the second part: the post-processor adds its tokens to each part, and a cut beside a special
-    // token is none where that is plain text. It speaks of this very text: what follows `limit` may decide (an added token that begins
-    // before it, a word that goes on), so for a beginning of a longer text it holds only when that reaches behind `limit` by more than
-    // the longest added token; callers that pass a window of 1 KB rely on there being none longer.
+    // A byte offset <= `limit` of `text` at which encoding can be cut so that the two parts' ids, joined, are those of the whole; 0: none
+    // known. The second part is encoded with `continues`; of EncodeOptions' other flags none may be set: the post-processor adds its tokens
+    // to each part, and a cut beside a special token is none where that is plain text. The answer is for this very text: what follows
+    // `limit` may decide (an added token that begins before it, a word that goes on), so for a beginning of a longer text it holds only
+    // when that reaches behind `limit` by more than the longest added token; callers that pass a window of 1 KB rely on none being longer.
     virtual size_t safe_cut(std::string_view text, size_t limit) const = 0;
 };
 
