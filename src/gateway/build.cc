@@ -280,7 +280,7 @@ Result<void> Gateway::open_workers() {
         WorkerSpec spec;
         spec.url = url;
         spec.instance_id = mix64(std::hash<std::string>{}(url));   // what pins name it by
-        if (i >= first_mock) spec.block = mocks_->block();
+        if (i >= first_mock) spec.block = mocks_->block(), spec.batch_tokens = config_.mocker.max_num_batched_tokens;
         TRY(WorkerSlot slot, registry_->add(std::move(spec)));
         if (i >= first_mock && config_.kv.events && routings_->index()) mocks_->publish(i - first_mock, registry_->number_of(slot), routings_->index());
         ctl_->post([this, slot, url] {

@@ -134,11 +134,22 @@ Task<Result<void>> Flow::start(HttpExchange& http, RequestScope& scope, CoreStat
     scope.origin_is(cors_of(http.head().headers));
     std::array<WorkerSlot, limits::retries_max> tried;
     for (unsigned attempt = 1;; attempt++) {
-        route::Question question{prepared, *fleet, *routing, Leg::whole, {tried.data(), attempt - 1}, here.core.now()};
+        const Attempt before{attempt, {tried.data(), attempt - 1}};
+        const auto queue = routing->queue && !ask.hints.do_not_queue ? route::Question::Queue::join : route::Question::Queue::never;
+        const route::Question question{prepared, *fleet, *routing, Leg::whole, before.tried, here.core.now(), queue};
         CO_TRY(route::Choice choice, choose(scope, here, question, ask, attempt));
+        route::QueueGate::Turn turn;
+        if (!choice.at) {
+            request.lines = arena.copy(request.lines);
+            Result<route::Choice> got = co_await wait_for_turn(http, scope, here, *routing, prepared, ask, before, out, choice, turn);
+            if (!got) co_return std::move(got).error();
+            choice = *got;
+            fleet = out.fleet.get();
+        }
         out.booking = {};   // of the attempt before
         out.booking = route::book(prepared, choice.at, choice.cached_tokens, *routing, here.core.now(), Leg::whole, &here.leases);
-        route::remember(question, choice);
+        route::remember({prepared, *fleet, *routing, Leg::whole, before.tried, here.core.now()}, choice);
+        turn = {};
         scope.outcome().attempt = static_cast<uint8_t>(attempt);
         scope.picked(*choice.at.worker, routing->policy_name);
         const Target& target = fleet->target(choice.at.worker->slot);
@@ -155,8 +166,8 @@ Task<Result<void>> Flow::start(HttpExchange& http, RequestScope& scope, CoreStat
             here.cells.add(here.connect_failed);
             scope.attempt_failed(sent.error()->code);
             LOG_WARN(dispatch, "worker not reached", {"worker", choice.at.worker->url}, {"why", sent.error()->detail}, {"request_id", scope.id()});
-            const uint32_t others = choice.candidates + choice.rejects[route::Reject::session];   // a session moves when it must
-            bool again = sent.error()->code == Code::connect_failed && attempt < options_.connect_attempts_max && others > 1;
+            const uint32_t ranks = choice.candidates + choice.rejects[route::Reject::session];   // a session moves when it must
+            bool again = sent.error()->code == Code::connect_failed && attempt < options_.connect_attempts_max && ranks > 1;
             if (!again) {
                 if (sent.error()->code == Code::connect_failed) scope.exhausted();
                 co_return std::move(sent).error();

@@ -12,6 +12,7 @@
 #include "gateway/request_scope.h"
 #include "gateway/route_ask.h"
 #include "net/exchange.h"
+#include "route/queue_gate.h"
 #include "route/routing.h"
 
 namespace weir {
@@ -56,6 +57,9 @@ private:
     Result<void> read_hints(const HttpExchange&, const Call&, Arena&, RouteAsk&) const;
     Task<Result<void>> know_prompt(CoreState&, const Call&, const FleetView&, uint32_t needs, RouteAsk&);
     Result<route::Choice> choose(RequestScope&, CoreState&, const route::Question&, const RouteAsk&, unsigned attempt);
+    struct Attempt { unsigned number; std::span<const WorkerSlot> tried; };
+    Task<Result<route::Choice>> wait_for_turn(HttpExchange&, RequestScope&, CoreState&, route::Routing&, const Prepared&, RouteAsk&, Attempt,
+                                              Streaming&, route::Choice full, route::QueueGate::Turn&);
     Task<void> routing_answer(HttpExchange&, RequestScope&, CoreState&, const api::Row&, std::string rest);
     api::Reply decisions(const CoreState&, std::string_view id);
     Result<api::Reply> busy_thresholds(const CoreState&, std::string_view body);

@@ -77,6 +77,7 @@ Task<Result<void>> Flow::know_prompt(CoreState& here, const Call& call, const Fl
 Result<route::Choice> Flow::choose(RequestScope& scope, CoreState& here, const route::Question& question, const RouteAsk& ask, unsigned attempt) {
     const Instant before = here.core.clock().now();
     TRY(route::Choice choice, route::place(question, here.scratch, here.core.random()));
+    if (choice.pick.kind == Pick::wait && question.queue != route::Question::Queue::never) return choice;
     if (!choice.at) return Failure(Code::no_worker, "no worker for the model can take the request now");
     const Slate& slate = here.scratch.slate();
     here.routing_metrics.chose(question.routing.policy_name, scope.model(), question, choice, slate, here.core.clock().now() - before);
@@ -84,6 +85,7 @@ Result<route::Choice> Flow::choose(RequestScope& scope, CoreState& here, const r
     route::Decision decision;
     route::describe(question, choice, here.scratch, question.routing.policy_name, decision);
     decision.at = here.core.clock().wall();
+    decision.queue_us = static_cast<uint32_t>(std::min<uint64_t>(ask.queued_ns / 1'000, UINT32_MAX));
     decision.attempt = static_cast<uint8_t>(attempt);
     Str id = scope.id().substr(0, route::Decision::id_max);
     std::ranges::copy(id, decision.id.begin());

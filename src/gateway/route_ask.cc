@@ -17,7 +17,9 @@ bool number(Str text, std::optional<T>& out) {
     return true;
 }
 
-enum class What : uint8_t { pin, prefill_pin, dp_rank, prefill_dp_rank, target, session, agent, claude, parent, final_, forwarded, cookie, explain };
+enum class What : uint8_t {
+    pin, prefill_pin, dp_rank, prefill_dp_rank, target, session, agent, claude, parent, final_, priority, strict, forwarded, cookie, explain
+};
 struct HeaderRow { Str name; What what; };
 constexpr HeaderRow rows[] = {           // of several that say the same, the first in this list counts
     {"x-dynamo-worker-instance-id", What::pin}, {"x-worker-instance-id", What::pin},
@@ -28,6 +30,7 @@ constexpr HeaderRow rows[] = {           // of several that say the same, the fi
     {"x-dynamo-session-id", What::session}, {"x-claude-code-agent-id", What::agent}, {"x-claude-code-session-id", What::claude},
     {"thread-id", What::session}, {"x-session-id", What::session},
     {"x-codex-parent-thread-id", What::parent}, {"x-dynamo-session-final", What::final_},
+    {"x-dynamo-request-priority", What::priority}, {"x-dynamo-request-strict-priority", What::strict},
     {"x-forwarded-for", What::forwarded}, {"cookie", What::cookie},
     {"x-weir-decision", What::explain},
 };
@@ -99,6 +102,18 @@ Result<void> read_header_hints(const HintRules& rules, const HeadersView& header
             break;
         case What::parent: hints.parent_session = arena.copy(value); break;
         case What::final_: hints.session_final = is_true(value); break;
+        case What::priority: {
+            std::optional<int32_t> seconds;
+            if (!number(value, seconds)) return wrong();
+            hints.priority_jump_s = static_cast<float>(*seconds);
+            break;
+        }
+        case What::strict: {
+            std::optional<uint32_t> level;
+            if (!number(value, level)) return wrong();
+            hints.strict_priority = *level;
+            break;
+        }
         case What::forwarded: implicit[0] = value; break;
         case What::cookie: implicit[1] = value; break;
         case What::explain: out.explain = is_true(value); break;

@@ -18,6 +18,7 @@ struct RouteAsk {                        // owns what a Prepared views, until th
     TokenIds ids;
     kv::BlockHashes hashes;
     uint32_t block = 0;                  // tokens
+    uint64_t queued_ns = 0;              // in the router's queue
     bool explain = false;                // x-weir-decision: the client wants to know
     void fill(Prepared& out) const;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "gateway/model_queue.h"
 #include "obs/log.h"
 #include "policy/policy.h"
 #include "route/place.h"
@@ -115,6 +116,7 @@ void EventAppliers::start() {
 Result<std::unique_ptr<Routings>> Routings::make(const Config& config, uint64_t memory, Core& spare) {
     std::unique_ptr<Routings> r(new Routings());
     r->config_ = config;
+    r->home_ = &spare;
     r->policy_ = policy_config(r->config_);
     const PolicyRow* row = find_policy(config.router.policy);
     if (!row) return Failure(Code::not_supported, "not supported yet: policy " + config.router.policy);
@@ -186,6 +188,12 @@ std::shared_ptr<route::Routing> Routings::make_routing(std::string_view model) c
     return routing;
 }
 
+// Only where policies go by prompts are the ranks' tokens known, which say when they are full.
+bool Routings::queues() const {
+    return config_.dialect == Dialect::frontend && config_.router.queue_threshold && config_.kv.track_prefill_tokens &&
+           needs_ & (need::device | need::lower_tiers | need::predicted);
+}
+
 std::shared_ptr<const RoutingMap> Routings::map() const {
     std::lock_guard lock(mutex_);
     return map_;
@@ -196,15 +204,21 @@ void Routings::forget(kv::Rank first, uint32_t n) {
     if (text_) text_->remove_ranks(first, n);
 }
 
-std::shared_ptr<const RoutingMap> Routings::follow(const FleetView& now) {
+std::shared_ptr<const RoutingMap> Routings::follow(const FleetViewRef& now) {
     std::lock_guard lock(mutex_);
     std::shared_ptr<RoutingMap> next;
-    for (auto& model : now.models()) {
+    for (auto& model : now->models()) {
         const RoutingMap& current = next ? *next : *map_;
         if (current.models.contains(model) || current.models.size() >= models_max) continue;
         if (!next) next = std::make_shared<RoutingMap>(*map_);
-        next->models.emplace(model, make_routing(model));
+        auto routing = make_routing(model);
+        if (queues()) {
+            queues_.push_back(std::make_unique<ModelQueue>(*home_, queue_settings(config_), model));
+            routing->queue = &queues_.back()->gate();
+        }
+        next->models.emplace(model, std::move(routing));
     }
+    for (auto& queue : queues_) queue->fleet_is(now);
     if (next) map_ = std::move(next);
     return map_;
 }
@@ -235,6 +249,11 @@ void Routings::collect(Metrics& m) {
         m.set(Metric::predictions, {"dropped"}, static_cast<double>(appliers_->dropped()));
     }
     if (text_) m.set(Metric::cache_tree_chars, {"*"}, static_cast<double>(text_->stats().chars));
+    {
+        std::lock_guard lock(mutex_);
+        for (auto& queue : queues_)
+            m.set(Metric::router_queue_requests, {queue->model(), "default", "decode"}, static_cast<double>(queue->gate().waiting()));
+    }
     if (affinity_) {
         m.set(Metric::affinity_sessions, {}, static_cast<double>(affinity_->sessions()));
         m.set(Metric::affinity_evicted, {}, static_cast<double>(affinity_->evicted()));

@@ -61,6 +61,8 @@ struct RoutingMap {
     }
 };
 
+class ModelQueue;
+
 class Routings {
 public:
     static constexpr size_t models_max = 4'096;          // beyond: they share one
@@ -69,7 +71,7 @@ public:
     ~Routings();
 
     std::shared_ptr<const RoutingMap> map() const;       // any thread
-    std::shared_ptr<const RoutingMap> follow(const FleetView& now);   // ctl: models may have come
+    std::shared_ptr<const RoutingMap> follow(const FleetViewRef& now);   // ctl: models may have come
     void forget(kv::Rank first, uint32_t n);             // ranks are gone; ctl
     uint32_t needs() const { return needs_; }            // bits of namespace need
     const std::shared_ptr<kv::KvIndex>& index() const { return index_; }
@@ -82,6 +84,7 @@ public:
 private:
     Routings() = default;
     std::shared_ptr<route::Routing> make_routing(std::string_view model) const;
+    bool queues() const;
     Config config_;
     PolicyConfig policy_;
     const char* policy_name_ = "";
@@ -93,6 +96,8 @@ private:
     std::vector<std::unique_ptr<Core>> cores_;           // of the appliers
     std::vector<std::thread> threads_;
     std::unique_ptr<EventAppliers> appliers_;
+    Core* home_ = nullptr;                               // of the queues
+    std::vector<std::unique_ptr<ModelQueue>> queues_;    // grows only; guarded by mutex_
     mutable std::mutex mutex_;
     std::shared_ptr<const RoutingMap> map_;              // guarded by mutex_
 };

@@ -25,7 +25,7 @@ sigset_t stop_signals() {
 }
 
 void Gateway::publish(FleetViewRef view) {
-    auto routings = routings_->follow(*view);
+    auto routings = routings_->follow(view);
     for (auto& state : states_) {
         CoreState* s = state.get();
         s->core.post([this, s, view, routings] {

@@ -140,6 +140,8 @@
       "Blocks believed to be held because requests were sent there") \
     M(predictions, reading, one, none, "what", "weir_router_predictions_total", \
       "Predicted blocks that expired or made room, and predictions dropped because their thread was behind") \
+    M(router_queue_requests, level, one, none, "model,policy_class,worker_type", "~router_queue_pending_requests", \
+      "Requests that wait because every worker is full (--router-queue-threshold)") \
     M(active_bytes, level, one, none, "", "weir_router_active_bytes", \
       "Bytes that tracking blocks of requests under way takes") \
     M(affinity_sessions, level, one, none, "", "weir_router_sessions", \

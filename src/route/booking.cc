@@ -5,6 +5,7 @@
 #include "kv/active_blocks.h"
 #include "policy/policy.h"
 #include "route/place.h"
+#include "route/queue_gate.h"
 #include "route/routing.h"
 
 namespace weir {
@@ -43,6 +44,7 @@ struct Booking::Node : ListNode {
     bool prefill_done = false, settled = false;
     Instant touched = 0;
     Leases* leases = nullptr;
+    route::QueueGate* queue = nullptr;                 // hears when there may be room again
 
     void touch(Instant now, List<ListNode>& order) {
         if (!linked() || now < touched + ns_per_s) return;   // a second more or less: no need to move it for each token
@@ -86,6 +88,7 @@ struct Booking::Node : ListNode {
         take(cell.active_blocks, hold ? active->release(at.number, hold) : unshared);
         if (policy) policy->ended(routed, at, outcome);
         discount_request(cell);
+        if (queue) queue->freed();
     }
 };
 
@@ -95,6 +98,7 @@ void Booking::note_prefill_done(Instant now) {
     Node& n = *node_;
     if (n.settled || std::exchange(n.prefill_done, true)) return;
     take(n.at.cell->prefill_tokens, std::exchange(n.prefill, 0));
+    if (n.queue) n.queue->freed();
     if (n.policy) n.policy->first_token(n.routed, n.at, now);
     if (n.leases) n.touch(now, n.leases->order_);
 }
@@ -178,6 +182,7 @@ Booking book(const Prepared& request, RankRef at, uint32_t cached_tokens, const 
     auto* n = booking.node_ = new Booking::Node;
     n->at = at;
     n->active = routing.active.get();
+    n->queue = routing.queue;
     n->block = request.block;
     n->routed.prompt_tokens = prompt;
     n->routed.cached_tokens = std::min(cached_tokens, prompt);

@@ -5,6 +5,7 @@
 
 #include "route/affinity.h"
 #include "route/busy.h"
+#include "route/queue_gate.h"
 
 namespace weir::route {
 namespace {
@@ -32,6 +33,14 @@ void keep_session(const Question& q, std::span<uint64_t> eligible, Rejects& reje
     const uint32_t before = count(eligible);
     if (q.routing.affinity->narrow(*q.request.hints, q.role, q.fleet, eligible, q.now) == Affinity::Found::bound)
         rejects[Reject::session] += before - 1;
+}
+
+// The router's queue: does it wait rather than be placed now?
+bool must_wait(const Question& q, std::span<const uint64_t> eligible) {
+    if (q.queue == Question::Queue::never || !q.routing.queue) return false;
+    const QueueSettings& settings = q.routing.queue->settings();
+    const QueueThreshold& threshold = settings.classes[settings.class_of(q.request.hints->policy_class, q.request.prompt_tokens)].threshold;
+    return (q.queue == Question::Queue::join && q.routing.queue->waiting() != 0) || !any_room(q.fleet, threshold, eligible);
 }
 
 uint32_t at(std::span<const uint32_t> column, size_t i) { return i < column.size() ? column[i] : 0; }
@@ -186,6 +195,14 @@ void Scratch::describe(Choice& choice, const Question& q) const {
     choice.cached_tokens = std::min(prompt, static_cast<uint32_t>(known + 0.5));
 }
 
+// Tokens of the prompt, at the eligible rank that holds most of it.
+uint32_t Scratch::most_cached() const {
+    uint32_t most = 0;
+    for (size_t i = 0; i < slate_.device.size(); i++)
+        if (slate_.may(i)) most = std::max({most, slate_.device[i], weir::route::at(slate_.predicted, i)});
+    return std::min(slate_.prompt_tokens, most * slate_.block);
+}
+
 Result<Choice> place(const Question& q, Scratch& scratch, Random& random) {
     const FleetView& fleet = q.fleet;
     const std::vector<uint64_t>* serving = fleet.serving(q.request.model);
@@ -214,6 +231,11 @@ Result<Choice> place(const Question& q, Scratch& scratch, Random& random) {
     auto nobody = [&] { return Failure(Code::no_worker, "no worker for the model can take the request now").detail(choice.rejects.text()); };
     if (choice.candidates == 0) return nobody();
     scratch.gather(q, policy.needs());
+    if (must_wait(q, scratch.eligible_)) {
+        choice.pick = {0, Pick::wait, "every rank is full", {}};
+        choice.cached_tokens = scratch.most_cached();
+        return choice;
+    }
     choice.pick = policy.pick(q.request, slate, random);
     if (choice.pick.kind == Pick::none) return nobody();
     if (choice.pick.kind == Pick::chosen) scratch.describe(choice, q);

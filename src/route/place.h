@@ -23,10 +23,11 @@ struct Question {
     Leg::Role role = Leg::whole;
     std::span<const WorkerSlot> exclude;         // tried already
     Instant now = 0;
+    enum class Queue : uint8_t { never, join, turn } queue = Queue::never;   // join: waits for room, and behind who waits; turn: for room
 };
 
 struct Choice {
-    RankRef at;                                  // null when pick.kind is wait
+    RankRef at;                                  // null when pick.kind is wait; cached_tokens then: at the rank that holds most
     Pick pick;
     uint32_t candidates = 0;                     // ranks the policy chose from
     Overlap overlap;                             // at the chosen rank, in blocks
@@ -61,6 +62,7 @@ private:
     void gather(const Question&, uint32_t needs);
     void gather_overlap(const Question&, uint32_t needs);
     void gather_load(const Question&);
+    uint32_t most_cached() const;
     void describe(Choice&, const Question&) const;
     std::vector<uint64_t> eligible_;
     std::vector<uint32_t> device_, host_, disk_, shared_, predicted_, active_, chars_;

@@ -4,6 +4,8 @@
 
 #include "kv/predictions.h"
 #include "route/affinity.h"
+#include "route/booking.h"
+#include "route/queue_gate.h"
 
 namespace weir::route {
 namespace {
@@ -279,6 +281,88 @@ TEST_F(SessionsTest, OfModelsAreApartInOneMemory) {
     routing.affinity = std::make_shared<Affinity>(all, "n");
     EXPECT_EQ(serve()->at.worker->url, "http://a:1");
     EXPECT_EQ(all.sessions(), 2u);
+}
+
+struct NoRoom final : QueueHome {
+    bool room(const Waiting&) override { return false; }
+    uint32_t workers() override { return 1; }
+    uint32_t open() override { return 0; }
+};
+struct NoPoller final : Poller {
+    void wait(int) override {}
+    void wake() override {}
+};
+QueueSettings beyond(uint32_t tokens) {
+    QueueSettings settings;
+    settings.classes.front().threshold.tokens = tokens;
+    return settings;
+}
+
+struct QueueTest : PlaceTest {
+    ManualClock clock;
+    Core core{0, clock, std::make_unique<NoPoller>(), 1};
+    NoRoom home;
+    QueueGate gate{core, beyond(100), home};
+    Nursery waiters;
+    QueueTest() {
+        routing.queue = &gate;
+        add("http://a:1", {"m"});
+        add("http://b:1", {"m"});
+    }
+    ~QueueTest() override { waiters.cancel(); }
+    Result<Choice> ask_for(Question::Queue queue) {
+        request.model = "m";
+        return place({request, *registry.view(), routing, role, {}, now, queue}, scratch, random);
+    }
+    static Task<void> wait(QueueGate& gate) { (void)co_await gate.wait({}); }
+};
+
+TEST_F(QueueTest, WaitsOnceEveryRankIsFull) {
+    cells.at(0).prefill_tokens = 101;
+    auto room = ask_for(Question::Queue::join);
+    ASSERT_TRUE(room);
+    EXPECT_EQ(room->pick.kind, Pick::chosen);
+    cells.at(1).prefill_tokens = 101;
+    for (auto queue : {Question::Queue::join, Question::Queue::turn}) {
+        auto full = ask_for(queue);
+        ASSERT_TRUE(full);
+        EXPECT_EQ(full->pick.kind, Pick::wait);
+        EXPECT_FALSE(full->at);
+        EXPECT_EQ(full->candidates, 2u);
+    }
+    EXPECT_EQ(ask_for(Question::Queue::never)->pick.kind, Pick::chosen);
+    cells.at(1).prefill_tokens = 100;
+    EXPECT_EQ(ask_for(Question::Queue::join)->pick.kind, Pick::chosen);
+}
+
+TEST_F(QueueTest, NobodyOvertakes) {
+    Core::Enter enter(core);
+    waiters.spawn(wait(gate));
+    EXPECT_EQ(gate.waiting(), 1u);
+    EXPECT_EQ(ask_for(Question::Queue::join)->pick.kind, Pick::wait);
+    EXPECT_EQ(ask_for(Question::Queue::turn)->pick.kind, Pick::chosen) << "its turn has come";
+    waiters.cancel();
+    EXPECT_EQ(ask_for(Question::Queue::join)->pick.kind, Pick::chosen);
+}
+
+TEST_F(QueueTest, ABusyWorkerIsNoReasonToWait) {
+    routing.busy.prefill_tokens = 100;
+    cells.at(0).prefill_tokens = cells.at(1).prefill_tokens = 101;
+    EXPECT_EQ(ask_for(Question::Queue::join).error()->code, Code::shed);
+}
+
+TEST_F(QueueTest, SaysHowMuchOfThePromptIsHeld) {
+    policy.wanted = need::device;
+    routing.index = *kv::KvIndex::make({kv::index_bytes_min});
+    kv::Predictions held(*routing.index, {});
+    std::vector<uint64_t> local{1, 2, 3};
+    held.predict(1, std::span(local).first(2), now);
+    request.local_hashes = local, request.block = 16, request.prompt_tokens = 50;
+    cells.at(0).prefill_tokens = cells.at(1).prefill_tokens = 101;
+    auto full = ask_for(Question::Queue::join);
+    ASSERT_TRUE(full);
+    EXPECT_EQ(full->pick.kind, Pick::wait);
+    EXPECT_EQ(full->cached_tokens, 32u);
 }
 
 TEST_F(PlaceTest, ManyRoutingsShareACoresScratch) {

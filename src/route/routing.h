@@ -12,6 +12,7 @@
 namespace weir::route {
 
 class Affinity;
+class QueueGate;
 
 // Where predicted blocks go: straight to kv::Predictions in a simulation, to the thread that applies the ranks' events in service.
 class PredictionSink {
@@ -36,6 +37,7 @@ struct Routing {
     std::shared_ptr<kv::TextIndex> text;         // null: no policy asks for text
     std::shared_ptr<kv::ActiveBlocks> active;    // null: blocks under way are not tracked
     std::shared_ptr<Affinity> affinity;          // null: sessions go anywhere
+    QueueGate* queue = nullptr;                  // null: nobody waits for room
     PredictionSink* predictions = nullptr;       // null: nothing is predicted
     BusyLimits busy;
     bool assume_reuse = true;                    // shared prefixes under way count once

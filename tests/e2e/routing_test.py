@@ -333,6 +333,8 @@ class BusyThresholds(Case):
 class Options(Case):
     """Each is read and kept; what it does is tested above and beside its policy."""
     FLAGS = [
+        ("frontend", "--router-queue-threshold", "router.queue_threshold", "7"),
+        ("frontend", "--router-queue-policy", "router.queue_policy", "wspt"),
         ("frontend", "--router-session-affinity-ttl-secs", "router.affinity_ttl_s", "7"),
         ("frontend", "--router-session-affinity-mode", "router.affinity_mode", "soft"),
         ("frontend", "--no-kv-events", "kv.events", None),
@@ -382,6 +384,8 @@ class Options(Case):
         ("DYN_ROUTER_PREDICTED_TTL_SECS", "kv.predicted_ttl_s", "7"),
         ("DYN_ROUTER_PREFILL_LOAD_SCALE", "kv.prefill_load_scale", "7"),
         ("DYN_ROUTER_PRUNE_TARGET_RATIO", "kv.prune_ratio", "0.5"),
+        ("DYN_ROUTER_QUEUE_THRESHOLD", "router.queue_threshold", "7"),
+        ("DYN_ROUTER_QUEUE_POLICY", "router.queue_policy", "wspt"),
         ("DYN_ROUTER_SESSION_AFFINITY_TTL_SECS", "router.affinity_ttl_s", "7"),
         ("DYN_ROUTER_SESSION_AFFINITY_MODE", "router.affinity_mode", "soft"),
         ("DYN_ROUTER_TEMPERATURE", "kv.temperature", "7"),

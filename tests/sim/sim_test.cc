@@ -33,6 +33,7 @@ void add(Counts& to, const Counts& c) {
     to.wrong += c.wrong;
     to.destroyed += c.destroyed;
     to.continued += c.continued;
+    to.queued += c.queued;
     to.resumes_most = std::max(to.resumes_most, c.resumes_most);
     for (size_t i = 0; i < c.faults.size(); i++) to.faults[i] += c.faults[i];
 }
@@ -71,7 +72,8 @@ TEST(Simulation, Seeds) {
     for (uint64_t seed = 1; seed <= seeds && bad < 5; seed++) bad += !run_one(seed, as_drawn, counts);
     std::cerr << seeds << " seeds: " << counts.whole << " whole answers, " << counts.unary_errors << " error answers, " << counts.stream_errors
               << " errors in streams, " << counts.broken << " broken off, " << counts.own << " own answers, " << counts.wrong << " wrong requests, "
-              << counts.destroyed << " destroyed, " << counts.continued << " continued\n";
+              << counts.destroyed << " destroyed, " << counts.continued << " continued, "
+              << counts.queued << " times queued\n";
     for (size_t i = 0; i < counts.faults.size(); i++) {
         std::cerr << (i ? ", " : "faults: ") << name(static_cast<Fault>(i)) << " " << counts.faults[i];
         if (seeds >= 200) {
@@ -89,6 +91,7 @@ TEST(Simulation, Seeds) {
     EXPECT_GT(counts.wrong, seeds / 10);
     EXPECT_GT(counts.destroyed, seeds / 20);
     EXPECT_GT(counts.continued, seeds / 100);
+    EXPECT_GT(counts.queued, seeds / 40);
 }
 
 TEST(Simulation, TheSameSeedIsTheSameRun) {
@@ -103,6 +106,23 @@ TEST(Simulation, TheSameSeedIsTheSameRun) {
         }
         EXPECT_FALSE(first.empty());
     }
+}
+
+TEST(Simulation, DestroyedWhileRequestsWait) {
+    quiet();
+    Counts counts;
+    const uint64_t seeds = seeds_default / 10;
+    auto crowded = [](Options& o, SimNet&) {
+        o.clients = 6;
+        o.requests_max = 1;
+        o.destroy_per_10k = 40;
+        o.workers_crash = false;   // who waits has none yet
+        o.fault_percent = 20;
+    };
+    for (uint64_t seed = 1; seed <= seeds; seed++)
+        if (!run_one(seed, crowded, counts)) return;
+    EXPECT_GT(counts.queued, seeds);
+    EXPECT_GT(counts.destroyed, seeds);
 }
 
 // The same run, with something destroyed after the first turn, then after the second, and so on: a turn resumes about one coroutine.

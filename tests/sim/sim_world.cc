@@ -48,7 +48,10 @@ Options draw_options(Random& r) {
 
 World::World(uint64_t seed)
     : net(clock, seed ^ 0x5eed), random(seed), options(draw_options(random)), metrics_(shared_metrics()),
-      core_(0, clock, std::make_unique<SimPoller>(net), seed ^ 0xc0de) {}
+      core_(0, clock, std::make_unique<SimPoller>(net), seed ^ 0xc0de) {
+    Random crowd(seed ^ 0x9e0e);   // its own, so that runs without a queue are what they were
+    if (crowd.below(4) == 0) options.requests_max = 1 + static_cast<uint32_t>(crowd.below(2));
+}
 
 World::~World() = default;
 
@@ -114,6 +117,7 @@ Task<Result<std::unique_ptr<Transport>>> World::connect(void* self, const Target
 void World::destroy(Options::Victim victim) {
     disturbed_ = true;
     counts.destroyed++;
+    if (victim == Options::worker && !options.workers_crash) victim = Options::connection;
     if (victim == Options::worker) {
         SimEngine& e = engines_[random.below(engines_.size())];
         trace("a worker crashes");
@@ -166,6 +170,7 @@ void World::check_end() {
     if (state_->active.load()) violation(std::to_string(state_->active.load()) + " requests are counted as active");
     for (auto& r : state_->fleet->ranks())
         if (uint32_t n = r.cell->requests.load()) violation("a load cell stands at " + std::to_string(n));
+    if (queue_ && queue_->gate.waiting()) violation(std::to_string(queue_->gate.waiting()) + " requests wait in the queue");
     if (bodies_.used()) violation(std::to_string(bodies_.used()) + " bytes of the body budget are taken");
     if (core_.nursery().size() || core_.afterwards().size()) violation("the core's nurseries are not empty");
     core_.turn(0);
@@ -201,7 +206,13 @@ const std::vector<std::string>& World::run() {
     }
     auto routes = api::Routes::make(options.flow.api, {});
     const PolicyRow& policy = *find_policy(options.policy);
-    flow_ = std::make_unique<Flow>(options.flow, *routes, route::only(policy.make({options.policy}), policy.name.data()), metrics_, draining_);
+    std::shared_ptr<route::Routing> routing = route::only(policy.make({options.policy}), policy.name.data());
+    if (options.requests_max) {
+        routing = route::only(std::make_unique<FewAtATime>(options.requests_max, counts.queued), "few_at_a_time");
+        queue_ = std::make_unique<SimQueue>(core_, state_->fleet, options.requests_max, options.flow.total_ms);
+        routing->queue = &queue_->gate;
+    }
+    flow_ = std::make_unique<Flow>(options.flow, *routes, std::move(routing), metrics_, draining_);
     flow_->add_core(state_.get());
     for (unsigned i = 0; i < options.clients; i++) {
         scripts_.emplace_back(*this, static_cast<int>(i));

@@ -12,6 +12,7 @@
 #include "tests/sim/sim_client.h"
 #include "tests/sim/sim_engine.h"
 #include "tests/sim/sim_net.h"
+#include "tests/sim/sim_queue.h"
 
 namespace weir::sim {
 
@@ -22,13 +23,15 @@ struct Options {                         // drawn from the seed; a test may chan
     Weather weather;
     FlowOptions flow;
     std::string policy;
+    uint32_t requests_max = 0;           // that a worker takes at a time, others wait; 0: any number, and no queue
+    bool workers_crash = true;           // among what is destroyed
     uint64_t destroy_at = 0;             // a turn: destroy `victim` then; 0: never
     enum Victim : uint8_t { connection, worker, client, victims } victim = connection;
 };
 Options draw_options(Random&);
 
 struct Counts {                          // over many runs: shows that the simulation still reaches what it should
-    uint64_t whole = 0, unary_errors = 0, stream_errors = 0, broken = 0, own = 0, wrong = 0, left = 0, destroyed = 0, continued = 0;
+    uint64_t whole = 0, unary_errors = 0, stream_errors = 0, broken = 0, own = 0, wrong = 0, left = 0, destroyed = 0, continued = 0, queued = 0;
     uint64_t resumes_most = 0;
     std::array<uint64_t, static_cast<size_t>(Fault::count_)> faults{};
 };
@@ -80,6 +83,7 @@ private:
     Core core_;
     Core::Enter enter_{core_};
     std::unique_ptr<CoreState> state_;
+    std::unique_ptr<SimQueue> queue_;
     std::unique_ptr<Flow> flow_;
     std::deque<Ask> asks_;
     std::map<std::string, const Ask*> by_name_;

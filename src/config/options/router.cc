@@ -50,10 +50,10 @@ constexpr Row rows[] = {
     row("router.load_aware", WEIR_FIELD(router.load_aware), flag(), "false",
         "Choose by load alone.")
         .fe("--load-aware", "DYN_ROUTER_LOAD_AWARE").old("use --router-policy-config"),
-    later("router.queue_threshold", or_none(real()), "2.0", "the router queue",
-          "Queue requests once all workers are beyond this multiple of their batch limit.")
+    row("router.queue_threshold", WEIR_FIELD(router.queue_threshold), or_none(real()), "2.0",
+        "Queue requests once all workers are beyond this multiple of their batch limit.")
         .fe("--router-queue-threshold", "DYN_ROUTER_QUEUE_THRESHOLD").compat_is("-").off_at("None"),
-    later("router.queue_policy", choice("| fcfs wspt"), "fcfs", "queue policy", "Order of the router queue.")
+    row("router.queue_policy", WEIR_FIELD(router.queue_policy), choice("fcfs wspt"), "fcfs", "Order of the router queue.")
         .fe("--router-queue-policy", "DYN_ROUTER_QUEUE_POLICY"),
     later("router.replica_sync", flag(), "false", "router replicas", "Share load with other routers over the event plane.")
         .fe("--router-replica-sync", "DYN_ROUTER_REPLICA_SYNC").ep("", "DYN_ROUTER_REPLICA_SYNC"),
