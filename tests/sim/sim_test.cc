@@ -91,7 +91,7 @@ TEST(Simulation, Seeds) {
     EXPECT_GT(counts.wrong, seeds / 10);
     EXPECT_GT(counts.destroyed, seeds / 20);
     EXPECT_GT(counts.continued, seeds / 100);
-    EXPECT_GT(counts.queued, seeds / 40);
+    EXPECT_GT(counts.queued, seeds / 100);
 }
 
 TEST(Simulation, TheSameSeedIsTheSameRun) {
