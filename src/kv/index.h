@@ -154,6 +154,7 @@ private:
     void start_work(size_t blocks);                                           // before each slice of a change: room, and a bit of upkeep
     bool sweep_slice(uint32_t groups);                                        // true: more is left
     void sweep_group(uint32_t group);
+    bool dying(uint32_t holder) const { return holder < is_dying_.size() && is_dying_[holder]; }   // those made since the sweep began are not
     void free_gone_holders();
     bool tight() const;
     bool evict_one();

@@ -52,6 +52,26 @@ TEST_F(KvIndexTest, LeadingBlocksOfEachRank) {
     EXPECT_THAT(match({1, 2, 3, 4}), UnorderedElementsAre(on_device(0, 4), on_device(1, 2)));
 }
 
+TEST_F(KvIndexTest, NamesOfRanksThatCameWhileASweepRuns) {
+    constexpr uint32_t path = 200, late_first = 10, late = 200;
+    Locals locals;
+    for (uint64_t n = 1; n <= path; ++n) locals.push_back(n);
+    store(0, locals, 1'000);
+    for (Rank r = 1; r <= 4; ++r) store(r, locals, 10'000 * r);          // names of their own
+    index->cleared(1);
+    for (Rank r = late_first; r < late_first + late; ++r) {               // the sweep has begun by the first of them
+        store(r, {1, 2, 3, 4, 5, 6, 7, 8}, 100'000 * r);
+        remove(2, {20'000 + (r - late_first)});                           // the newest name takes the place of the one removed
+    }
+    while (index->tend()) {}
+    for (Rank r = late_first; r < late_first + late; ++r) {
+        remove(r, {100'000 * r + 7});
+        EXPECT_THAT(match(locals), testing::Contains(on_device(r, 7)));
+    }
+    EXPECT_EQ(index->stats().unknown_removed, 0u);
+    EXPECT_EQ(index->stats().aliases, 2 * path + late * 7);
+}
+
 TEST_F(KvIndexTest, TiersGoOnWhereTheNearerOneEnds) {
     store(0, {1, 2, 3, 4, 5, 6, 7, 8}, 100);
     store(0, {1, 2, 3, 4, 5, 6}, 100, 0, Tier::host);

@@ -129,7 +129,7 @@ bool KvIndex::sweep_slice(uint32_t n) {
     sweep_alias_ = std::min(sweep_alias_, aliases_.size());
     for (n *= group_blocks; n > 0 && sweep_alias_ > 0; --n) {
         const auto& entry = aliases_.entry(--sweep_alias_);
-        if (is_dying_[entry.holder]) aliases_.erase(entry.holder, entry.block);
+        if (dying(entry.holder)) aliases_.erase(entry.holder, entry.block);
     }
     if (sweep_at_ < groups_.high() || sweep_alias_ > 0) return true;
     for (uint32_t h : dying_) gone_.push_back({epochs_.now(), h});
@@ -150,7 +150,6 @@ void KvIndex::free_gone_holders() {
 void KvIndex::sweep_group(uint32_t number) {
     const Group& g = groups_.at(number);
     if (!g.in_use || g.live == 0) return;
-    const auto dying = [&](uint32_t h) { return h < is_dying_.size() && is_dying_[h]; };
     for (uint32_t i = 0; i < group_blocks; ++i) {
         if (!(g.live >> i & 1)) continue;
         const BlockId block = number * group_blocks + i;
