@@ -1,5 +1,5 @@
 // How long one step of an encoding keeps its core: `steps_bench TOKENIZER CJK_TEXT [PASSES]` encodes texts of 1 MB of several kinds in the steps
-// that the gateway takes (32 KB; what cannot be cut below 64 KB goes to a thread of its own) and prints a line for each: pieces, the longest
+// that the gateway takes (32 KB; what cannot be cut below 16 KB goes to a thread of its own) and prints a line for each: pieces, the longest
 // step in us (the least of the passes for each step, so that other processes count little), and what went elsewhere. Ids are compared with
 // those of one call.
 #include <time.h>
@@ -15,7 +15,7 @@
 
 namespace {
 
-constexpr size_t size = 1'000'000, slice = 32 * 1024, pool = 64 * 1024;
+constexpr size_t size = 1'000'000, slice = 32 * 1024, pool = 16 * 1024;
 
 double cpu_us() {
     timespec t{};

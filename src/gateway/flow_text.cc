@@ -20,27 +20,23 @@ api::TokenizerInfo info_of(const Tokenizers::Entry& e) {
     return {e.id, e.name, e.source.model, name(e.state), e.message, e.model ? e.model->tokenizer->vocab_size() : 0};
 }
 
-struct PoolEncode {                              // shared with the pool thread, which may outlive who asked
-    prepare::ModelRef model;
-    std::string text;
-    EncodeOptions options;
-    Result<TokenIds> ids = Failure(Code::shed, "too many long texts are being encoded");
-};
+// `work` on a pool thread, which may outlive who asked: whatever it uses, it owns. shed: with `busy`, when the pool is full.
+template <class T>
+Task<Result<T>> elsewhere(Tokenizers& tokenizers, std::function<Result<T>()> work, const char* busy) {
+    auto answer = std::make_shared<Result<T>>(Failure(Code::shed, busy));
+    std::function<void()> job = [answer, work = std::move(work)] { *answer = work(); };
+    InPool pooled(tokenizers.pool(), std::move(job));
+    bool ran = co_await pooled;
+    if (!ran) co_return Failure(Code::shed, busy);
+    co_return std::move(*answer);
+}
 
 Task<Result<TokenIds>> encode_elsewhere(Tokenizers& tokenizers, prepare::ModelRef model, std::string text, EncodeOptions options) {
-    auto work = std::make_shared<PoolEncode>();
-    work->model = std::move(model);
-    work->text = std::move(text);
-    work->options = options;
-    prepare::TextCaches* caches = &tokenizers.caches();
-    std::function<void()> job = [work, caches] {
-        auto scratch = work->model->tokenizer->scratch();
-        work->ids = prepare::encode_text(caches, *work->model->tokenizer, work->text, work->options, *scratch);
+    std::function<Result<TokenIds>()> work = [caches = &tokenizers.caches(), model = std::move(model), text = std::move(text), options] {
+        auto scratch = model->tokenizer->scratch();
+        return prepare::encode_text(caches, *model->tokenizer, text, options, *scratch);
     };
-    InPool elsewhere(tokenizers.pool(), std::move(job));
-    bool ran = co_await elsewhere;
-    if (!ran) co_return Failure(Code::shed, "too many long texts are being encoded");
-    co_return std::move(work->ids);
+    return elsewhere(tokenizers, std::move(work), "too many long texts are being encoded");
 }
 
 void append_token_strings(const Tokenizer& tokenizer, std::span<const uint32_t> ids, std::string& out) {
@@ -51,21 +47,11 @@ void append_token_strings(const Tokenizer& tokenizer, std::span<const uint32_t> 
     }
 }
 
-struct PoolRender {
-    prepare::ModelRef model;
-    std::string body;
-    Result<prepare::Rendered> out = Failure(Code::shed, "too many conversations are being rendered");
-};
-
 Task<Result<prepare::Rendered>> render_elsewhere(Tokenizers& tokenizers, prepare::ModelRef model, std::string body) {
-    auto work = std::make_shared<PoolRender>();
-    work->model = std::move(model);
-    work->body = std::move(body);
-    std::function<void()> job = [work, as_text = tokenizers.special_as_text()] { work->out = prepare::render_prompt(*work->model, work->body, as_text); };
-    InPool elsewhere(tokenizers.pool(), std::move(job));
-    bool ran = co_await elsewhere;
-    if (!ran) co_return Failure(Code::shed, "too many conversations are being rendered");
-    co_return std::move(work->out);
+    std::function<Result<prepare::Rendered>()> work = [as_text = tokenizers.special_as_text(), model = std::move(model), body = std::move(body)] {
+        return prepare::render_prompt(*model, body, as_text);
+    };
+    return elsewhere(tokenizers, std::move(work), "too many conversations are being rendered");
 }
 
 }  // namespace

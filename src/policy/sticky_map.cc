@@ -67,22 +67,22 @@ void StickyMap::forget(Key key) {
     if (uint32_t i = s.search(key); i != none) s.drop(i);
 }
 
-size_t StickyMap::size() const {
-    size_t n = 0;
+template <class Of>
+uint64_t StickyMap::sum(Of of) const {
+    uint64_t n = 0;
     for (Shard& s : shards_) {
         std::lock_guard hold(s.lock);
-        n += s.size;
+        n += of(s);
     }
     return n;
 }
 
+size_t StickyMap::size() const {
+    return sum([](const Shard& s) { return s.size; });
+}
+
 uint64_t StickyMap::evicted() const {
-    uint64_t n = 0;
-    for (Shard& s : shards_) {
-        std::lock_guard hold(s.lock);
-        n += s.evicted;
-    }
-    return n;
+    return sum([](const Shard& s) { return s.evicted; });
 }
 
 // The key's own entry if its time is up, so that it is not found; and two of the oldest: more leave than can come, in short holds.

@@ -41,6 +41,8 @@ public:
 
 private:
     static constexpr uint32_t none = UINT32_MAX, chunk = 256;
+    template <class Of>
+    uint64_t sum(Of of) const;                   // over the shards, one lock after the other
     struct Entry {
         Key key;
         uint64_t id[2];

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "wire/dynamo_frames.cc"
 #include "wire/two_part.cc"
+#include "tests/support/split.h"
 
 namespace {
 
@@ -12,16 +13,6 @@ using namespace weir;
 
 void require(bool holds) {
     if (!holds) abort();
-}
-
-std::vector<std::string> cut(Str text, Random* random) {
-    std::vector<std::string> pieces;
-    while (!text.empty()) {
-        const size_t n = random ? std::min<size_t>(text.size(), random->below(2 + text.size() / 4)) : text.size();
-        pieces.emplace_back(text.substr(0, n));
-        text.remove_prefix(n);
-    }
-    return pieces;
 }
 
 std::string read(const std::vector<std::string>& pieces) {
@@ -48,7 +39,7 @@ std::string read(const std::vector<std::string>& pieces) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const Str text(reinterpret_cast<const char*>(data), size);
     Random random(size + 1);
-    require(read(cut(text, nullptr)) == read(cut(text, &random)));
+    require(read(split::at_random(text, nullptr)) == read(split::at_random(text, &random)));
     if (auto h = read_control_header(text)) {
         std::string once, twice;
         append_control_header(once, *h);

@@ -4,6 +4,7 @@
 
 #include "wire/sse.cc"
 #include "wire/usage_tail.cc"
+#include "tests/support/split.h"
 
 namespace {
 
@@ -42,16 +43,6 @@ std::string plain(std::string_view text) {
     return out;
 }
 
-std::vector<std::string> cut(std::string_view text, Random* random) {
-    std::vector<std::string> pieces;
-    while (!text.empty()) {
-        const size_t n = random ? std::min<size_t>(text.size(), random->below(2 + text.size() / 4)) : text.size();
-        pieces.emplace_back(text.substr(0, n));
-        text.remove_prefix(n);
-    }
-    return pieces;
-}
-
 std::string read(const std::vector<std::string>& pieces) {
     SseReader reader;
     std::string out;
@@ -76,9 +67,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const std::string_view text(reinterpret_cast<const char*>(data), size);
     Random random(size + 1);
     const std::string want = plain(text);
-    require(read(cut(text, nullptr)) == want);
-    require(read(cut(text, &random)) == want);
-    require(watch(cut(text, nullptr)) == watch(cut(text, &random)));
+    require(read(split::at_random(text, nullptr)) == want);
+    require(read(split::at_random(text, &random)) == want);
+    require(watch(split::at_random(text, nullptr)) == watch(split::at_random(text, &random)));
     std::string written;
     append_sse(written, text.substr(0, 200));
     read({written});

@@ -79,4 +79,15 @@ inline std::string difference(std::string_view input, const Run& run, Plan plan 
     return {};
 }
 
+// For fuzzers: cut where `random` says, empty pieces too; null: in one piece.
+inline std::vector<std::string> at_random(std::string_view text, Random* random) {
+    std::vector<std::string> pieces;
+    while (!text.empty()) {
+        const size_t n = random ? std::min<size_t>(text.size(), random->below(2 + text.size() / 4)) : text.size();
+        pieces.emplace_back(text.substr(0, n));
+        text.remove_prefix(n);
+    }
+    return pieces;
+}
+
 }  // namespace weir::split
