@@ -36,6 +36,9 @@ public:
     bool send(const UpstreamRequest&) override;
     bool bytes_accepted() const override { return accepted_; }
     bool sending() const override { return !out_.empty(); }
+    bool takes_open() const override { return true; }
+    bool write(std::string_view bytes, bool end) override;
+    std::string_view trailers() const override { return trailers_; }
     Task<Result<void>> read_head(ResponseHead& out) override;
     Poll poll(Piece& out) override;
     Failure failure() override;
@@ -87,12 +90,12 @@ private:
     std::string in_, given_;                // received; handed out by the last poll
     std::span<const iovec> direct_;         // the request body while send() runs
     size_t direct_at_ = 0;                  // bytes of it that are taken
-    std::string out_;                       // what was left of it
+    std::string out_, trailers_;            // what was left of it; fields behind the answer
     size_t out_at_ = 0;
     Code code_ = Code::ok;
     const char* why_ = "";
     bool head_request_ = false, accepted_ = false, head_done_ = false, ended_ = false, told_end_ = false, failed_ = false, timed_out_ = false;
-    bool peer_reset_ = false;
+    bool peer_reset_ = false, open_ = false;   // open_: the request's body goes on
 };
 
 ssize_t H2Upstream::read_body(nghttp2_session*, int32_t, uint8_t* to, size_t n, uint32_t* flags, nghttp2_data_source* source, void*) {
@@ -113,8 +116,19 @@ ssize_t H2Upstream::read_body(nghttp2_session*, int32_t, uint8_t* to, size_t n, 
         left = u.out_.size() - u.out_at_;
         if (left == 0) std::string().swap(u.out_), u.out_at_ = 0;
     }
-    if (left == 0) *flags |= NGHTTP2_DATA_FLAG_EOF;
+    if (left == 0 && u.open_ && done == 0) return NGHTTP2_ERR_DEFERRED;
+    if (left == 0 && !u.open_) *flags |= NGHTTP2_DATA_FLAG_EOF;
     return static_cast<ssize_t>(done);
+}
+
+bool H2Upstream::write(std::string_view bytes, bool end) {
+    if (!session_ || session_->dead_ || !open_ || failed_ || out_.size() - out_at_ > limits::write_rest_max) return false;
+    out_.erase(0, std::exchange(out_at_, 0));
+    out_.append(bytes);
+    open_ = !end;
+    nghttp2_session_resume_data(session_->session_, id_);   // refused when nothing was deferred: the frame is still to come
+    session_->flush();
+    return !failed_;
 }
 
 bool H2Upstream::send(const UpstreamRequest& r) {
@@ -132,7 +146,9 @@ bool H2Upstream::send(const UpstreamRequest& r) {
     each_h2_field(lower, r.lines, [](std::string_view name, std::string_view value) {
         if (name != "host") fields.push_back(pair(name, value));
     });
-    if (body || r.method == "POST" || r.method == "PUT") {
+    open_ = r.open;
+    if (r.trailers) fields.push_back(pair("te", "trailers"));
+    if (!r.trailers && !r.open && (body || r.method == "POST" || r.method == "PUT")) {
         auto end = std::to_chars(digits, digits + sizeof digits, body).ptr;
         fields.push_back(pair("content-length", {digits, static_cast<size_t>(end - digits)}));
     }
@@ -140,7 +156,7 @@ bool H2Upstream::send(const UpstreamRequest& r) {
     nghttp2_data_provider provider{};
     provider.source.ptr = this;
     provider.read_callback = &H2Upstream::read_body;
-    id_ = nghttp2_submit_request(session_->session_, nullptr, fields.data(), fields.size(), body ? &provider : nullptr, this);
+    id_ = nghttp2_submit_request(session_->session_, nullptr, fields.data(), fields.size(), body || r.open ? &provider : nullptr, this);
     if (id_ < 0) return false;
     direct_ = r.body;
     session_->flush();
@@ -231,7 +247,9 @@ struct H2ClientCallbacks {
             if (head.status < 200) return 0;
             u->head_ = head;
             u->head_done_ = true;
-        } else if (f->hd.type != NGHTTP2_DATA && f->hd.type != NGHTTP2_HEADERS) {
+        } else if (f->hd.type == NGHTTP2_HEADERS) {
+            u->trailers_ = c.fields_->lines();
+        } else if (f->hd.type != NGHTTP2_DATA) {
             return 0;
         }
         if (end) u->ended_ = true;

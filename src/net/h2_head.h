@@ -27,6 +27,7 @@ public:
     bool request(bool end_stream, Head& held, RequestHead& out, BadHead& bad);
     // `head_request`: no body whatever the fields say. Informational heads are reported like any other (status < 200).
     bool response(bool end_stream, bool head_request, Head& held, ResponseHead& out, BadHead& bad);
+    const std::string& lines() const { return lines_; }   // the fields but pseudo ones, host and cookie: "name: value\r\n"
 
 private:
     std::string method_, authority_, path_, status_, host_, cookie_, lines_;

@@ -42,7 +42,9 @@ struct UpstreamLimits {            // milliseconds, 0 = none
 struct UpstreamRequest {
     std::string_view method, path; // path with query
     std::string_view lines;        // end-to-end fields "name: value\r\n"..., without host and framing
-    std::span<const iovec> body;   // whole body
+    std::span<const iovec> body;   // whole body, or its beginning:
+    bool open = false;             // takes_open() only: more comes with write()
+    bool trailers = false;         // HTTP/2 only: "te: trailers" is said, and no content-length
 };
 
 // Bytes of a response body. `bytes` are valid until the next co_await of this core.
@@ -59,6 +61,11 @@ public:
     // True once the worker may have processed any of it: then the request is not sent again elsewhere.
     virtual bool bytes_accepted() const = 0;
     virtual bool sending() const { return false; }   // some of the request still waits in memory: its charge must stay
+    virtual bool takes_open() const { return false; }
+    // After an open request: more of its body. `end`: nothing follows. False: the stream is over, or limits::write_rest_max bytes wait
+    // already (nothing of `bytes` is taken then).
+    virtual bool write(std::string_view bytes, bool end) { return static_cast<void>(bytes), static_cast<void>(end), false; }
+    virtual std::string_view trailers() const { return {}; }   // "name: value\r\n" lines behind the body, once it ended; HTTP/2 only
     // The final response head (1xx skipped). Views are valid until the next co_await. Failure codes: reset_before_byte,
     // first_byte_timeout, engine_garbage.
     virtual Task<Result<void>> read_head(ResponseHead& out) = 0;

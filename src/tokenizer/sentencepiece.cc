@@ -5,8 +5,8 @@
 #include "tokenizer/decoders.h"
 #include "tokenizer/detokenizer_utf8.h"
 #include "tokenizer/formats.h"
-#include "tokenizer/protobuf.h"
 #include "tokenizer/sentencepiece_parts.h"
+#include "wire/protobuf.h"
 
 namespace weir::tok {
 namespace {

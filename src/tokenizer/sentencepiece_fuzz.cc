@@ -2,9 +2,9 @@
 #include <cstdlib>
 
 #include "tokenizer/charsmap.cc"
-#include "tokenizer/protobuf.cc"
 #include "tokenizer/sentencepiece.cc"
 #include "tokenizer/sentencepiece_normalizer.cc"
+#include "wire/protobuf.cc"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     using namespace weir::tok;

@@ -6,8 +6,8 @@
 
 #include "tokenizer/charsmap.h"
 #include "tokenizer/formats.h"
-#include "tokenizer/protobuf.h"
 #include "tokenizer/sentencepiece_normalizer.h"
+#include "wire/protobuf.h"
 
 namespace weir::tok {
 namespace {

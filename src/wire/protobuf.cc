@@ -1,6 +1,6 @@
-#include "tokenizer/protobuf.h"
+#include "wire/protobuf.h"
 
-namespace weir::tok {
+namespace weir {
 
 bool ProtobufFields::varint(uint64_t& value) {
     value = 0;
@@ -46,4 +46,4 @@ bool ProtobufFields::next() {
     }
 }
 
-}  // namespace weir::tok
+}  // namespace weir
