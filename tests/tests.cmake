@@ -75,3 +75,9 @@ if(TARGET weir_policy AND TARGET weir_kv)
   target_include_directories(policy_lines PRIVATE ${CMAKE_SOURCE_DIR})
   target_link_libraries(policy_lines PRIVATE weir_policy weir_kv)
 endif()
+
+# What etcd's records look like to us, for tests/interop against a real etcd.
+if(TARGET weir_discovery)
+  add_executable(records_probe ${CMAKE_SOURCE_DIR}/tests/interop/records_probe.cc)
+  target_link_libraries(records_probe PRIVATE weir_discovery)
+endif()

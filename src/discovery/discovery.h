@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "base/task.h"
@@ -48,6 +49,15 @@ struct FileDiscoveryOptions {
     uint64_t ttl_ms = 10'000;          // a file whose owner has not touched it for so long is dead, and anybody may delete it
 };
 std::unique_ptr<Discovery> file_discovery(FileDiscoveryOptions options);
+
+struct EtcdDiscoveryOptions {
+    std::vector<std::string> endpoints{"http://localhost:2379"};   // of one cluster; https:// for TLS, the port 2379 unless given
+    std::string user, password;        // empty: none
+    std::string tls_ca, tls_cert, tls_key;   // PEM files; ca empty: the system's. An endpoint without scheme is https when any is given
+    uint64_t lease_ttl_s = 30;         // what we published dies so long after we do
+};
+// Used and destroyed on one core. synced() waits until etcd can be reached. Failure: bad_field (an address, a file).
+Result<std::unique_ptr<Discovery>> etcd_discovery(EtcdDiscoveryOptions options);
 
 // A key as one file name: every byte that is no letter or digit becomes %XX. And back; false: not such a name.
 std::string file_name_of_key(std::string_view key);

@@ -113,3 +113,29 @@ def tool(name, package):
     if not path:
         raise Unavailable(f"no {name} (apt: {package})")
     return path
+
+
+def debian(package, binary):
+    """A program out of a Debian package, unpacked beside the others: installing it would start a daemon."""
+    found = shutil.which(binary)
+    if found:
+        return pathlib.Path(found)
+    folder = PLACE / package
+    program = folder / "usr/bin" / binary
+    if not fresh(folder, package) or not program.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        quiet(["apt-get", "download", "-qq", package], f"apt-get download {package}", 120, cwd=folder)
+        (archive,) = folder.glob("*.deb")
+        quiet(["dpkg-deb", "-x", archive, folder], f"unpacking {package}")
+        archive.unlink()
+        made(folder, package)
+    return program
+
+
+def etcd():
+    return debian("etcd-server", "etcd")
+
+
+def nats_server():
+    return debian("nats-server", "nats-server")
