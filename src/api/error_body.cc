@@ -109,7 +109,7 @@ Word launch_word(const FailureBody& f) {
         case Code::no_worker: return {503, "no_available_workers", "All workers are unavailable (circuit breaker open or unhealthy)", 1};
         case Code::not_ready: case Code::draining: return {503, "service_unavailable", "The gateway is not ready", 1};
         case Code::queue_full: return {429, "admission_queue_full", nullptr, 2};
-        case Code::shed: return {429, "admission_queue_full", nullptr, 2};
+        case Code::shed: return *reason ? Word{503, reason, nullptr, 1} : Word{429, "admission_queue_full", nullptr, 2};
         case Code::rate_limited: return {429, "tenant_rate_limit_exceeded", nullptr, 0};
         case Code::queue_timeout: return {503, "admission_queue_timeout", "timed out waiting for an admission slot", 2};
         case Code::connect_failed: case Code::reset_before_byte: case Code::ack_error: case Code::lost_mid_stream: case Code::incomplete:

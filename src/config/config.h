@@ -74,7 +74,12 @@ struct PoliciesConfig {                  // parameters of policies, by the names
     uint64_t least_load_prefill = 1'024, least_load_waiting_max = 0;
     std::string power_of_two_metric = "expected_wait", assignment = "random";
     uint64_t bucket_adjust_s = 5, sticky_idle_s = 14'400;
-    bool routing_key = false, dp_min_tokens = false;
+    bool routing_key = false, dp_min_tokens = false, dp_aware = false;
+    uint64_t load_interval_s = 10;       // between two readings of a worker's load
+    bool load_off = false, engine_metrics = false;                 // off: read only where somebody needs it
+    bool overload = true, overload_shed = false;
+    uint64_t overload_waiting = 8;       // requests
+    double overload_usage = 0.8;         // of the KV cache
     std::vector<std::string> routing_key_headers = {"x-smg-routing-key"};
 };
 

@@ -47,6 +47,13 @@ void LoadCells::report(uint32_t number, const LoadReport& report, Instant now) {
     cell.rep_at_ms.store(std::max(1u, static_cast<uint32_t>(now / ns_per_ms)), std::memory_order_relaxed);   // 0 is never
 }
 
+void LoadCells::forget(uint32_t number) {
+    LoadCell& cell = at(number);
+    for (auto* what : {&cell.rep_at_ms, &cell.rep_waiting, &cell.rep_running, &cell.rep_kv_used, &cell.rep_kv_total, &cell.rep_usage_q16,
+                       &cell.rep_prefill_tokens, &cell.rep_waiting_tokens, &cell.rep_tok_s})
+        what->store(0, std::memory_order_relaxed);
+}
+
 LoadCells::~LoadCells() {
     for (auto& b : blocks_) delete[] b.load();
 }

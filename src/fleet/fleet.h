@@ -30,6 +30,7 @@ public:
     static constexpr size_t ranks_max = 65'536;
     LoadCell& at(size_t number);               // allocated in blocks of 256, never moved; number < ranks_max
     void report(uint32_t number, const LoadReport&, Instant now);   // any thread; since_requests and since_tokens begin anew
+    void forget(uint32_t number);              // any thread: nothing is known of its engine's load any more
     uint64_t requests() const;                 // of all ranks; any thread
     ~LoadCells();
 

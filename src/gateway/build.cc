@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "gateway/gateway.h"
+#include "gateway/loads.h"
 #include "gateway/mock_host.h"
 #include "gateway/routings.h"
 #include "gateway/tokenizers.h"
@@ -117,6 +118,8 @@ Result<std::unique_ptr<Gateway>> Gateway::build(const Config& config) {
         Core::Enter enter(*g->ctl_);
         g->ctl_resolver_ = std::make_unique<Resolver>(*g->ctl_);
         g->ctl_pool_ = std::make_unique<ClientPool>(*g->ctl_, *g->ctl_resolver_, up);
+        if (loads_wanted(config, g->routings_->needs()))
+            g->loads_ = std::make_unique<Loads>(config.policies, *g->ctl_, g->cells_, *g->ctl_pool_, g->metrics_, g->routings_->overload());
     }
     TRY_OK(g->open_listeners());
     TRY_OK(g->open_workers());
@@ -198,7 +201,10 @@ Result<void> Gateway::open_flow() {
     flow_ = std::make_unique<Flow>(std::move(o), routes, routings_->map()->others, metrics_, draining_);
     for (auto& state : states_) flow_->add_core(state.get());
     flow_->use(tokenizers_.get());
-    metrics_.on_scrape([this](Metrics& m) { routings_->collect(m); });
+    metrics_.on_scrape([this](Metrics& m) {
+        routings_->collect(m);
+        if (loads_) loads_->collect(m);
+    });
     metrics_.on_scrape([this](Metrics& m) {
         collect_process(m);
         collect_budget(m, bodies_);
@@ -256,7 +262,9 @@ void Gateway::collect(Metrics& m) {
         m.set(Metric::worker_prefill_tokens, {id, rank, type}, r.cell->prefill_tokens.load(std::memory_order_relaxed));
     }
     for (auto& entry : view->entries()) {
-        m.set(Metric::worker_active, {entry->spec.url}, cells_.at(entry->view.slot).requests.load(std::memory_order_relaxed));
+        uint32_t requests = 0;
+        for (uint32_t i = 0; i < entry->view.ranks; i++) requests += cells_.at(entry->number + i).requests.load(std::memory_order_relaxed);
+        m.set(Metric::worker_active, {entry->spec.url}, requests);
         m.set(Metric::worker_health, {entry->spec.url}, 1);
     }
 }
@@ -278,6 +286,7 @@ Result<void> Gateway::open_workers() {
     for (size_t i = 0; i < urls.size(); i++) {
         const std::string& url = urls[i];
         WorkerSpec spec;
+        if (config_.dialect == Dialect::launch) spec.block = config_.policies.block_size;
         spec.url = url;
         spec.instance_id = mix64(std::hash<std::string>{}(url));   // what pins name it by
         if (i >= first_mock) spec.block = mocks_->block(), spec.batch_tokens = config_.mocker.max_num_batched_tokens;

@@ -17,6 +17,7 @@
 
 namespace weir {
 
+class Loads;      // gateway/loads.h
 class Tokenizers; // gateway/tokenizers.h
 class Routings;   // gateway/routings.h
 class MockHost;   // gateway/mock_host.h: simulated engines in this process
@@ -68,6 +69,7 @@ private:
     std::unique_ptr<MetricsService> metrics_service_;
     std::unique_ptr<Resolver> ctl_resolver_;
     std::unique_ptr<ClientPool> ctl_pool_;
+    std::unique_ptr<Loads> loads_;                  // null: nobody asks for workers' loads
     std::unique_ptr<Registry> registry_;
     std::mutex view_mutex_;
     FleetViewRef view_ = std::make_shared<FleetView>();   // the newest, for the metrics page; guarded by view_mutex_

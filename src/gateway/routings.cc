@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "gateway/loads.h"
 #include "gateway/model_queue.h"
 #include "obs/log.h"
 #include "policy/policy.h"
@@ -148,6 +149,7 @@ Result<std::unique_ptr<Routings>> Routings::make(const Config& config, uint64_t 
     } else if (router.affinity_mode == "soft") {
         LOG_WARN(route, "a mode of session affinity without a time to live: sessions are not kept together", {"mode", router.affinity_mode});
     }
+    r->overload_ = overload_guard(config);
     if (r->index_ || r->text_) {
         std::vector<Core*> cores{&spare};
         if (std::thread::hardware_concurrency() > 2) {
@@ -175,6 +177,7 @@ std::shared_ptr<route::Routing> Routings::make_routing(std::string_view model) c
     routing->whole = make_policy(policy_);
     routing->policy_name = policy_name_;
     routing->index = index_, routing->text = text_, routing->active = active_;
+    routing->overload = overload_.get();
     if (affinity_) routing->affinity = std::make_shared<route::Affinity>(*affinity_, model);
     const bool predicting = !config_.kv.events || config_.kv.predicted_ttl_s;
     routing->predictions = index_ && predicting ? appliers_.get() : nullptr;

@@ -14,6 +14,7 @@
 #include "net/core.h"
 #include "obs/metrics.h"
 #include "route/affinity.h"
+#include "route/overload.h"
 #include "route/routing.h"
 
 namespace weir {
@@ -74,6 +75,7 @@ public:
     std::shared_ptr<const RoutingMap> follow(const FleetViewRef& now);   // ctl: models may have come
     void forget(kv::Rank first, uint32_t n);             // ranks are gone; ctl
     uint32_t needs() const { return needs_; }            // bits of namespace need
+    route::OverloadGuard* overload() { return overload_.get(); }   // null: overloaded workers are not left out
     const std::shared_ptr<kv::KvIndex>& index() const { return index_; }
     const EventAppliers* appliers() const { return appliers_.get(); }
     uint32_t block_of(const WorkerView&) const;          // tokens
@@ -93,6 +95,7 @@ private:
     std::shared_ptr<kv::TextIndex> text_;
     std::shared_ptr<kv::ActiveBlocks> active_;
     std::shared_ptr<route::Affinity> affinity_;
+    std::unique_ptr<route::OverloadGuard> overload_;
     std::vector<std::unique_ptr<Core>> cores_;           // of the appliers
     std::vector<std::thread> threads_;
     std::unique_ptr<EventAppliers> appliers_;

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "gateway/gateway.h"
+#include "gateway/loads.h"
 #include "gateway/mock_host.h"
 #include "gateway/routings.h"
 #include "gateway/tokenizers.h"
@@ -36,6 +37,7 @@ void Gateway::publish(FleetViewRef view) {
             s->routings = routings;
         });
     }
+    if (loads_ && Core::maybe_here() == ctl_) loads_->follow(view);   // before the start there is nothing to follow
     workers_ready_.store(view->workers(), std::memory_order_relaxed);
     {
         std::lock_guard lock(view_mutex_);
@@ -165,6 +167,7 @@ Gateway::~Gateway() {
         state.reset();
     }
     Core::Enter enter(*ctl_);
+    loads_.reset();
     ctl_pool_.reset();
     ctl_resolver_.reset();
 }

@@ -112,6 +112,24 @@
       "Blocks in the KV index; * stands for all models") \
     M(cache_tree_chars, level, one, none, "model", "smg_cache_tree_chars", \
       "Characters remembered for cache_aware; * stands for all models") \
+    M(load_polls, counter, one, none, "worker,mode", "smg_engine_load_polls_total", \
+      "Times a worker was asked for its load") \
+    M(engine_running, level, one, none, "dp_rank,model,worker", "smg_engine_running_requests", \
+      "Requests running at a worker, as it says") \
+    M(engine_waiting, level, one, none, "dp_rank,model,worker", "smg_engine_waiting_requests", \
+      "Requests waiting at a worker, as it says") \
+    M(engine_usage, level, one, none, "dp_rank,model,worker", "smg_engine_token_usage", \
+      "Share of a worker's KV cache in use, as it says") \
+    M(engine_tok_s, level, one, none, "dp_rank,model,worker", "smg_engine_gen_throughput", \
+      "Tokens a worker generates per second, as it says") \
+    M(engine_hit_rate, level, one, none, "dp_rank,model,worker", "smg_engine_cache_hit_rate", \
+      "Share of prompt tokens a worker found in its prefix cache, as it says") \
+    M(overload_shed, reading, one, none, "stage", "smg_worker_overload_shed_total", \
+      "Requests refused because every worker is overloaded (--worker-overload-shed)") \
+    M(overload_fallback, reading, one, none, "stage", "smg_worker_overload_fallback_total", \
+      "Requests that went to the worker with the fewest because every worker is overloaded") \
+    M(workers_overloaded, level, one, none, "", "smg_workers_overloaded", \
+      "Workers beyond the limits of overload protection now") \
     /* ---- names of Dynamo's router ---- */ \
     M(kv_hit_rate, histogram, ns, share20, "", "dynamo_component_router_kv_hit_rate", \
       "Share of a prompt's tokens that the chosen worker is believed to hold, where tokens are known") \
@@ -130,6 +148,8 @@
       "Ranks left out before the policy had a say, by why") \
     M(router_place_seconds, histogram, ns, place_s, "", "weir_router_place_seconds", \
       "Time of choosing a worker: overlap, filters and policy") \
+    M(load_failures, counter, one, none, "worker", "weir_engine_load_failures_total", \
+      "Times a worker did not tell its load") \
     M(kv_index_bytes, level, one, none, "", "weir_kv_index_bytes", \
       "Bytes that the KV index holds") \
     M(kv_index_bytes_max, level, one, none, "", "weir_kv_index_bytes_max", \

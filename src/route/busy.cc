@@ -27,11 +27,6 @@ bool decode_busy(const RankRef& rank, float share) {
     return ours > limit || cell.rep_kv_used.load(relaxed) > limit;
 }
 
-bool overloaded(const LoadCell& cell, const Overload& o) {
-    if (cell.rep_at_ms.load(relaxed) == 0) return false;
-    return cell.rep_waiting.load(relaxed) >= o.waiting || static_cast<float>(cell.rep_usage_q16.load(relaxed)) >= o.usage * 65'536;
-}
-
 }  // namespace
 
 bool busy(const RankRef& rank, const BusyLimits& limits) {
@@ -40,6 +35,11 @@ bool busy(const RankRef& rank, const BusyLimits& limits) {
     if (most != BusyLimits::off_tokens && tokens > most) return true;
     const float share = limits.prefill_batch_share.load(relaxed);
     return share >= 0 && tokens > static_cast<uint64_t>(static_cast<double>(share) * static_cast<double>(batch_tokens(rank)));
+}
+
+bool overloaded(const LoadCell& cell, const Overload& o) {
+    if (cell.rep_at_ms.load(relaxed) == 0) return false;
+    return cell.rep_waiting.load(relaxed) >= o.waiting || cell.rep_usage_q16.load(relaxed) >= static_cast<uint32_t>(o.usage * 65'536);   // cut as reports are
 }
 
 uint32_t drop_busy(const FleetView& fleet, const BusyLimits& limits, std::span<uint64_t> eligible) {
@@ -88,8 +88,10 @@ Dropped drop_overloaded(const FleetView& fleet, const Overload& o, std::span<uin
 }
 
 bool full(const RankRef& rank, const QueueThreshold& t) {
-    const uint32_t tokens = rank.cell->prefill_tokens.load(relaxed);
+    const LoadCell& cell = *rank.cell;
+    const uint32_t tokens = cell.prefill_tokens.load(relaxed);
     if (t.tokens != BusyLimits::off_tokens && tokens > t.tokens) return true;
+    if (t.waiting && cell.rep_at_ms.load(relaxed) && cell.rep_waiting.load(relaxed) + cell.since_requests.load(relaxed) >= t.waiting) return true;
     return t.batch_share >= 0 && tokens > t.batch_share * static_cast<double>(batch_tokens(rank));
 }
 

@@ -18,13 +18,15 @@ uint32_t drop_busy(const FleetView&, const BusyLimits&, std::span<uint64_t> elig
 // SMG's protection: ranks whose engine reports as much as this, while another eligible one does not.
 struct Overload { uint32_t waiting = 8; float usage = 0.8f; };
 struct Dropped { uint32_t ranks = 0; bool all = false; };   // all: every one is overloaded, and none was taken out
+bool overloaded(const LoadCell&, const Overload&);
 Dropped drop_overloaded(const FleetView&, const Overload&, std::span<uint64_t> eligible);
 
 // The router queue's measure: more prompt tokens under way than a share of the batch token limit (or than an absolute number).
 struct QueueThreshold {
     double batch_share = -1;                     // below 0: not set
     uint32_t tokens = BusyLimits::off_tokens;
-    bool set() const { return batch_share >= 0 || tokens != BusyLimits::off_tokens; }
+    uint32_t waiting = 0;                        // instead: requests the engine reports waiting, and sent since; 0: not set
+    bool set() const { return batch_share >= 0 || tokens != BusyLimits::off_tokens || waiting != 0; }
 };
 bool full(const RankRef&, const QueueThreshold&);
 // Is there an eligible rank that is not full? True when nothing is set.

@@ -7,7 +7,8 @@
 namespace weir::route {
 namespace {
 
-constexpr const char* names[] = {"role", "tried", "pinned", "dp_rank", "not_allowed", "taint", "lora", "subset", "target", "busy", "session"};
+constexpr const char* names[] = {"role", "tried", "pinned", "dp_rank", "not_allowed", "taint", "lora", "subset", "target", "busy", "session",
+                                 "overloaded"};
 static_assert(std::size(names) == rejects_n);
 
 // Takes those out of the bitmap that do not pass, and returns how many.

@@ -11,8 +11,8 @@
 
 namespace weir::route {
 
-enum class Reject : uint8_t { role, tried, pinned, dp_rank, not_allowed, taint, lora, subset, target, busy, session };
-inline constexpr size_t rejects_n = 11;
+enum class Reject : uint8_t { role, tried, pinned, dp_rank, not_allowed, taint, lora, subset, target, busy, session, overloaded };
+inline constexpr size_t rejects_n = 12;
 const char* name(Reject);
 
 struct Rejects {                                 // ranks by the first reason met

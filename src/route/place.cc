@@ -5,6 +5,7 @@
 
 #include "route/affinity.h"
 #include "route/busy.h"
+#include "route/overload.h"
 #include "route/queue_gate.h"
 
 namespace weir::route {
@@ -225,6 +226,10 @@ Result<Choice> place(const Question& q, Scratch& scratch, Random& random) {
     if (sessions && q.routing.affinity->hard()) keep_session(q, scratch.eligible_, choice.rejects);
     if (uint32_t busy = drop_busy(fleet, q.routing.busy, scratch.eligible_)) choice.rejects[Reject::busy] += busy;
     if (sessions && !q.routing.affinity->hard()) keep_session(q, scratch.eligible_, choice.rejects);
+    bool all_overloaded = false;
+    if (q.routing.overload) {
+        TRY(all_overloaded, protect(*q.routing.overload, fleet, q.request.model, scratch.eligible_, choice.rejects));
+    }
     choice.candidates = eligible_count(slate);
     if (choice.candidates == 0 && choice.rejects[Reject::busy])
         return Failure(Code::shed, "Service temporarily overloaded").detail(choice.rejects.text());
@@ -236,7 +241,8 @@ Result<Choice> place(const Question& q, Scratch& scratch, Random& random) {
         choice.cached_tokens = scratch.most_cached();
         return choice;
     }
-    choice.pick = policy.pick(q.request, slate, random);
+    const bool targeted = !q.request.hints->target_worker.empty();   // the policy's business where the filter left it alone
+    choice.pick = all_overloaded && !targeted ? least_requests(slate, random) : policy.pick(q.request, slate, random);
     if (choice.pick.kind == Pick::none) return nobody();
     if (choice.pick.kind == Pick::chosen) scratch.describe(choice, q);
     return choice;

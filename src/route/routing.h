@@ -12,6 +12,7 @@
 namespace weir::route {
 
 class Affinity;
+struct OverloadGuard;                            // route/overload.h
 class QueueGate;
 
 // Where predicted blocks go: straight to kv::Predictions in a simulation, to the thread that applies the ranks' events in service.
@@ -40,6 +41,7 @@ struct Routing {
     QueueGate* queue = nullptr;                  // null: nobody waits for room
     PredictionSink* predictions = nullptr;       // null: nothing is predicted
     BusyLimits busy;
+    const OverloadGuard* overload = nullptr;     // null: overloaded workers are not left out
     bool assume_reuse = true;                    // shared prefixes under way count once
     bool track_prefill = true, track_output = false;
     double host_weight = 0.75, disk_weight = 0.25;   // what a block of a lower tier saves of computing it

@@ -2,8 +2,7 @@
 
 namespace weir::config {
 namespace {
-constexpr Str ca = "the cache_aware policy", monitor = "load monitoring of workers", over = "overload protection of workers",
-              live = "liveness checks of workers", warm = "warm-up of new workers", sel = "KV-event driven selection";
+constexpr Str ca = "the cache_aware policy", live = "liveness checks of workers", warm = "warm-up of new workers", sel = "KV-event driven selection";
 constexpr Row rows[] = {
     row("policies.cache_threshold", WEIR_FIELD(policies.cache_threshold), real(0, 1), "0.3",
         "Smallest share of a prompt that must be known at a worker to go there.")
@@ -98,18 +97,26 @@ constexpr Row rows[] = {
         .la("--dp-minimum-tokens-scheduler"),
     later("policies.multi_model", flag(), "false", "multi-model mode", "Each model with its own workers and policy.")
         .la("--enable-igw"),
-    later("policies.load_interval_s", integer(1), "10", monitor, "Seconds between two readings of workers' load.")
+    row("policies.load_interval_s", WEIR_FIELD(policies.load_interval_s), integer(1, 86'400), "10",
+        "Seconds between two readings of a worker's load.")
         .la("--load-monitor-interval"),
-    later("policies.load_off", flag(), "false", monitor, "Read it only where a policy needs it.")
-        .la("--disable-load-monitoring").off_at("true"),
-    later("policies.engine_metrics", flag(), "false", monitor, "Publish the engines' load as metrics.").la("--engine-metrics"),
-    later("policies.overload", flag(), "true", over, "Leave overloaded workers out while others are not.")
+    row("policies.load_off", WEIR_FIELD(policies.load_off), flag(), "false",
+        "Read it only where a policy, overload protection or --engine-metrics needs it.")
+        .la("--disable-load-monitoring"),
+    row("policies.engine_metrics", WEIR_FIELD(policies.engine_metrics), flag(), "false",
+        "Read it for the metrics smg_engine_* too; without --disable-load-monitoring they are there anyway.")
+        .la("--engine-metrics"),
+    row("policies.overload", WEIR_FIELD(policies.overload), flag(), "true",
+        "Leave overloaded workers out while others are not.")
         .la("--worker-overload-protection !--disable-worker-overload-protection"),
-    later("policies.overload_waiting", integer(1), "8", over, "Waiting requests from which a worker is overloaded.")
+    row("policies.overload_waiting", WEIR_FIELD(policies.overload_waiting), integer(1, 4'294'967'295.0), "8",
+        "Waiting requests from which a worker is overloaded.")
         .la("--worker-overload-waiting-requests"),
-    later("policies.overload_token_usage", real(0, 1), "0.8", over, "KV usage from which it is.")
+    row("policies.overload_token_usage", WEIR_FIELD(policies.overload_usage), real(0.000001, 1), "0.8", "KV usage from which it is.")
         .la("--worker-overload-token-usage"),
-    later("policies.overload_shed", flag(), "false", over, "Answer 503 when all are overloaded.").la("--worker-overload-shed"),
+    row("policies.overload_shed", WEIR_FIELD(policies.overload_shed), flag(), "false",
+        "Answer 503 when all are overloaded, else the one with the fewest requests takes it.")
+        .la("--worker-overload-shed"),
     later("policies.stall_s", real(), "2", live, "Silence that with a failed connection excludes a worker, seconds.")
         .la("--worker-stall-secs"),
     later("policies.wedge_s", real(), "3", live, "Time without a token while work piles up, seconds.").la("--worker-wedge-secs"),

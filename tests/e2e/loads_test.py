@@ -1,0 +1,171 @@
+"""What engines say of their load, and what routing makes of it: `weir launch` polls its workers."""
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+import e2e  # noqa: E402
+from e2e import CHAT, SLOW, FakeWorker, chat, metric, request, wait_until  # noqa: E402
+
+FAST = ("--load-monitor-interval", "1")
+OPEN = ("--disable-worker-overload-protection",)
+
+
+class Engine(FakeWorker):
+    """A worker that tells its load, on the page of its kind."""
+    def __init__(self, kind="sglang", **load):
+        self.kind, self.load, self.polls = kind, load, []
+        super().__init__()
+
+    def _probe(self, peer, asked):
+        path = asked.path.split("?")[0]
+        if path not in ("/v1/loads", "/metrics", "/get_load"):
+            return super()._probe(peer, asked)
+        self.polls.append(path)
+        load = {"running": 0, "waiting": 0, "usage": 0.0, **self.load}
+        if self.kind == "dumb":
+            return peer.answer(500, b"no")
+        if self.kind == "sglang" and path == "/v1/loads":
+            return peer.answer(body={"loads": [{"dp_rank": 0, "num_running_reqs": load["running"], "num_waiting_reqs": load["waiting"],
+                                                "token_usage": load["usage"], "gen_throughput": 100.0, "cache_hit_rate": 0.5}]})
+        if self.kind == "vllm" and path == "/metrics":
+            return peer.answer(content_type="text/plain", body="".join(f'vllm:{name}{{engine="0",model_name="fake"}} {value}\n' for name, value in (
+                ("num_requests_running", load["running"]), ("num_requests_waiting", load["waiting"]), ("kv_cache_usage_perc", load["usage"]))))
+        return peer.answer(404, b"{}", reason="Not Found")
+
+
+class Case(e2e.Case):
+    def before(self, *flags, engines):
+        """A gateway that knows what each of its workers says."""
+        engines = [self.keep(e) for e in engines]
+        weir = self.keep(e2e.gateway("launch", *flags, workers=[e.url for e in engines]))
+        self.ready(weir, workers=len(engines))
+        if all(e.kind != "dumb" for e in engines):
+            self.known(weir, engines)
+        return weir, *engines
+
+    def known(self, weir, engines):
+        def all_known():
+            return all(metric(weir.metrics, "smg_engine_waiting_requests", worker=e.url) == e.load.get("waiting", 0) and
+                       metric(weir.metrics, "smg_engine_token_usage", worker=e.url) == e.load.get("usage", 0) for e in engines)
+        wait_until(all_known, 10 * SLOW, "loads as the workers tell them")
+
+    def ask(self, weir, text="hi", status=200):
+        answer = request(weir.http, "POST", CHAT, chat(text=text))
+        self.assertEqual(answer.status, status, answer)
+        return answer
+
+    def counts(self, weir, n, *engines):
+        """How many of n more requests each engine got."""
+        before = [len(e.requests) for e in engines]
+        for _ in range(n):
+            self.ask(weir)
+        return [len(e.requests) - b for e, b in zip(engines, before)]
+
+
+class Policies(Case):
+    def test_the_shorter_wait_wins(self):
+        for policy in ("power_of_two", "least_load"):
+            for kind in ("sglang", "vllm"):
+                weir, busy, idle = self.before("--policy", policy, *OPEN, engines=[Engine(kind, waiting=200, usage=0.5), Engine(kind)])
+                self.assertEqual(self.counts(weir, 6, busy, idle), [0, 6], (policy, kind))
+
+    def test_power_of_two_by_requests_under_way(self):
+        weir, busy, idle = self.before("--policy", "power_of_two", "--power-of-two-load-metric", "requests", *OPEN,
+                                       engines=[Engine(waiting=200), Engine()])
+        wait_until(lambda: self.counts(weir, 1, busy, idle)[0], 10 * SLOW, "what is reported does not count")
+
+    def test_loads_change_while_it_serves(self):
+        weir, one, two = self.before("--policy", "least_load", *OPEN, *FAST, engines=[Engine(waiting=200), Engine()])
+        self.assertEqual(self.counts(weir, 3, one, two), [0, 3])
+        one.load, two.load = two.load, one.load
+        self.known(weir, (one, two))
+        self.assertEqual(self.counts(weir, 3, one, two), [3, 0])
+        self.assertGreater(metric(weir.metrics, "smg_engine_load_polls_total", worker=one.url, mode="poll"), 1)
+
+    def test_simulated_engines(self):
+        fleet = self.keep(e2e.mocker("--num-workers", "2", "--max-num-seqs", "1", "--speedup-ratio", "1", "--itl-ms", "100"))
+        urls = [f"http://127.0.0.1:{port}" for port in fleet.ready["ports"]]
+        weir = self.keep(e2e.gateway("launch", "--policy", "least_load", *FAST, workers=urls))
+        self.ready(weir, "demo", 2)
+        held = [e2e.Connection(fleet.ready["ports"][0]) for _ in range(12)]
+        for connection in held:                  # the first engine has one to run and eleven that wait
+            self.keep(connection)
+            connection.send(e2e.request_bytes("POST", CHAT, chat("demo", stream=True, max_tokens=1000)))
+        wait_until(lambda: metric(weir.metrics, "smg_engine_waiting_requests", worker=urls[0]) == 11, 10 * SLOW, "eleven wait")
+        for _ in range(4):
+            answer = request(weir.http, "POST", CHAT, chat("demo", max_tokens=1))
+            self.assertEqual((answer.status, answer.header("x-smg-routed-worker-id")), (200, urls[1]))
+        self.assertEqual(metric(weir.metrics, "smg_workers_overloaded"), 1)
+
+    def test_cache_aware_gives_affinity_up_under_pressure(self):
+        for flags, stays in (((), True), (("--overload-token-usage-threshold", "0.8"), False), (("--balance-token-usage-threshold", "0.5"), False)):
+            weir, one, two = self.before("--policy", "cache_aware", *OPEN, *FAST, *flags, engines=[Engine(), Engine()])
+            text = "a long conversation " * 20
+            self.ask(weir, text)
+            home, other = (one, two) if one.requests else (two, one)
+            home.load = {"usage": 0.9}
+            self.known(weir, (one, two))
+            self.ask(weir, text)
+            self.assertEqual((len(home.requests), len(other.requests)), (2, 0) if stays else (1, 1), flags)
+
+
+class Overload(Case):
+    def test_who_is_overloaded_is_left_out(self):
+        for load, flags in (({"waiting": 8}, ()), ({"usage": 0.8}, ()), ({"waiting": 3}, ("--worker-overload-waiting-requests", "3")),
+                            ({"usage": 0.25}, ("--worker-overload-token-usage", "0.25"))):
+            weir, full, open_ = self.before("--policy", "round_robin", *flags, engines=[Engine(**load), Engine()])
+            self.assertEqual(self.counts(weir, 4, full, open_), [0, 4], (load, flags))
+            self.assertEqual(metric(weir.metrics, "smg_workers_overloaded"), 1)
+            self.assertEqual(metric(weir.metrics, "weir_router_rejected_ranks_total", reason="overloaded"), 4)
+
+    def test_unless_protection_is_off(self):
+        weir, full, open_ = self.before("--policy", "round_robin", *OPEN, engines=[Engine(waiting=100, usage=1.0), Engine()])
+        self.assertEqual(self.counts(weir, 4, full, open_), [2, 2])
+
+    def test_when_all_are_one_of_them_takes_it(self):
+        weir, one, two = self.before("--policy", "round_robin", engines=[Engine(waiting=8), Engine(usage=1.0)])
+        self.assertEqual(sum(self.counts(weir, 4, one, two)), 4)
+        self.assertEqual(metric(weir.metrics, "smg_worker_overload_fallback_total", stage="selection"), 4)
+        self.assertEqual(metric(weir.metrics, "smg_worker_overload_shed_total", stage="selection"), 0)
+
+    def test_or_the_request_is_shed(self):
+        weir, one, two = self.before("--policy", "round_robin", "--worker-overload-shed", *FAST, engines=[Engine(waiting=8), Engine(usage=1.0)])
+        answer = self.ask(weir, status=503)
+        self.assertEqual(answer.json(), {"error": {"type": "server_error", "code": "worker_overload_protection_shed",
+                                                   "message": "All workers for model 'fake' are overloaded", "param": None}})
+        self.assertEqual((answer.header("x-smg-error-code"), answer.header("retry-after")), ("worker_overload_protection_shed", "1"))
+        self.assertEqual(metric(weir.metrics, "smg_worker_overload_shed_total", stage="selection"), 1)
+        two.load = {}
+        self.known(weir, (one, two))
+        self.assertEqual(self.counts(weir, 2, one, two), [0, 2])
+
+
+class Monitor(Case):
+    def test_what_is_told_is_shown_and_what_is_lost_is_gone(self):
+        weir, engine = self.before(*FAST, engines=[Engine(running=3, waiting=2, usage=0.5)])
+        shown = {"running_requests": 3, "waiting_requests": 2, "token_usage": 0.5, "gen_throughput": 100, "cache_hit_rate": 0.5}
+        for name, value in shown.items():
+            self.assertEqual(metric(weir.metrics, "smg_engine_" + name, dp_rank="0", model="fake", worker=engine.url), value, name)
+        engine.kind = "dumb"
+        wait_until(lambda: metric(weir.metrics, "weir_engine_load_failures_total", worker=engine.url), 10 * SLOW, "a poll that failed")
+        self.assertNotIn("smg_engine_waiting_requests{", request(weir.metrics, "GET", "/metrics").text)
+        self.works(weir)
+
+    def test_nobody_is_asked_where_nobody_wants_to_know(self):
+        blind = ("--policy", "round_robin", *OPEN, "--disable-load-monitoring")
+        weir, engine = self.before(*blind, engines=[Engine("dumb")])
+        self.counts(weir, 5, engine)
+        self.assertEqual(engine.polls, [])
+        for flags in ((*blind, "--engine-metrics"), (*blind, "--policy", "least_load"), ("--policy", "round_robin", "--disable-load-monitoring"),
+                      ("--policy", "round_robin", *OPEN)):
+            self.before(*flags, engines=[Engine()])   # returns when loads are known
+
+    def test_engines_that_tell_nothing_are_served(self):
+        weir, one, two = self.before("--policy", "least_load", *FAST, engines=[Engine("dumb"), Engine("dumb")])
+        wait_until(lambda: metric(weir.metrics, "weir_engine_load_failures_total", worker=two.url), 10 * SLOW, "a poll that failed")
+        self.assertEqual(sum(self.counts(weir, 4, one, two)), 4)
+        self.assertEqual(sorted(set(one.polls)), ["/get_load", "/metrics", "/v1/loads"])
+
+
+if __name__ == "__main__":
+    e2e.main()
