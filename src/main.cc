@@ -7,6 +7,7 @@
 #include "config/cli.h"
 #include "gateway/gateway.h"
 #include "gateway/mock_host.h"
+#include "gateway/mock_workers.h"
 #include "obs/log.h"
 #include "obs/metrics.h"
 
@@ -41,7 +42,10 @@ int serve(const weir::config::Loaded& loaded) {
     for (auto& warning : loaded.warnings) LOG_WARN(config, warning);
     for (auto& note : loaded.notes) LOG_INFO(config, note);
     int code = 0;
-    if (loaded.config.command == weir::Command::mocker) {
+    if (loaded.config.command == weir::Command::mocker && loaded.config.mocker.dynamo) {
+        auto ended = weir::run_mock_workers(loaded.config.mocker, loaded.config.listen.ready_file);
+        code = ended ? *ended : complain(ended.error());
+    } else if (loaded.config.command == weir::Command::mocker) {
         auto engines = weir::MockHost::start(loaded.config.mocker, loaded.config.mocker.workers, loaded.config.listen.ready_file);
         code = engines ? (*engines)->run() : complain(engines.error());
     } else {

@@ -13,7 +13,7 @@ STAGES = ["edge", "api", "prepare", "route", "dispatch", "respond"]
 LAYERS = [["base"], ["types"], ["config", "obs"], ["wire"], ["net"], SHELVES, STAGES, ["mocker"], ["gateway", "replay"], ["command"]]
 RANK = {name: row for row, names in enumerate(LAYERS) for name in names}
 # Folders that may see less than their row allows: the mocker is an engine, not a gateway.
-ONLY = {"mocker": {"base", "types", "config", "obs", "wire", "net", "sim"}}
+ONLY = {"mocker": {"base", "types", "config", "obs", "wire", "net", "sim", "engine", "discovery", "planes"}}
 # Sideways includes we want, each with its reason.
 SIDEWAYS = set()
 
@@ -40,7 +40,7 @@ PATTERNS = [
     ("symmetric transfer", r"coroutine_handle<[^>]*>\s+await_suspend", None, "g++ 12 recurses: return bool, let the loop resume"),
     ("atomic shared_ptr", r"std::atomic<\s*std::shared_ptr", None, "races inside libstdc++ 12: send the value to each core"),
     ("getenv", r"\bgetenv\s*\(", r"config/.*|.*_test\.cc|.*_fuzz\.cc", "the option table reads the environment"),
-    ("std::thread", r"\bstd::j?thread\b(?!::)", r"base/.*|net/.*|obs/.*|gateway/(gateway|mock_host|routings)\..*|.*_test\.cc|.*_bench\.cc", "work runs on a core, or in blocking()"),
+    ("std::thread", r"\bstd::j?thread\b(?!::)", r"base/.*|net/.*|obs/.*|gateway/(gateway|mock_host|mock_workers|routings)\..*|.*_test\.cc|.*_bench\.cc", "work runs on a core, or in blocking()"),
     ("sleep", r"\b(?:sleep_for|sleep_until|usleep|nanosleep)\s*\(", r"base/clock.*|obs/.*|.*_test\.cc|.*_bench\.cc", "await a timer or the event itself"),
     ("using namespace std", r"\busing\s+namespace\s+std\s*;", None, "spell the names"),
 ]

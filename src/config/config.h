@@ -169,6 +169,14 @@ struct MockerConfig {
     uint32_t tokens_default = 64;        // answered when a request names no max_tokens
     std::vector<std::string> faults;     // "what@when", see the mocker's README
     std::string api_key;                 // not empty: requests without this bearer token get 401
+    // Workers of a Dynamo deployment instead of HTTP servers.
+    bool dynamo = false, prefill_worker = false, decode_worker = false;
+    std::string role;                    // agg | prefill | decode; empty: as prefill_worker and decode_worker say
+    std::string model_path;              // folder with tokenizer.json and so on
+    std::string ns = "dynamo", endpoint; // "dyn://namespace.component.endpoint"; empty: of `ns`, by the role
+    std::string store;                   // of file discovery; empty: dynamo_store_kv in the folder for temporary files
+    std::string codec = "msgpack";       // of payloads: msgpack | json
+    uint32_t grace_s = 900;              // running answers get so long to end after SIGTERM
 };
 
 struct RunConfig {

@@ -90,6 +90,15 @@ constexpr CrossCheck mocker[] = {
      },
      "--port and --num-workers: the ports go beyond 65535"},
     {[](const Loaded& l) { return l.config.mocker.model_names.empty(); }, "--model-name needs a name"},
+    {[](const Loaded& l) {
+         const MockerConfig& m = l.config.mocker;
+         return !m.dynamo && (m.prefill_worker || m.decode_worker || !m.role.empty() || !m.model_path.empty() || !m.endpoint.empty());
+     }, "--model-path, --disaggregation-mode, --is-prefill-worker, --is-decode-worker and --endpoint need --dynamo"},
+    {[](const Loaded& l) {
+         const MockerConfig& m = l.config.mocker;
+         return m.dynamo && (l.of("mocker.port").origin == Origin::argv || !m.ports.empty() || !m.api_key.empty() || m.engine != "vllm");
+     }, "--dynamo: --port, --ports, --api-key and --engine-type are of HTTP servers"},
+    {[](const Loaded& l) { return l.config.mocker.dynamo && l.config.mocker.model_path.empty(); }, "--dynamo needs --model-path"},
 };
 }  // namespace
 

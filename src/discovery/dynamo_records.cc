@@ -49,6 +49,13 @@ void write_scope(JsonWriter& w, const EventScope& s) {
     w.end_object();
 }
 
+void instance_members(JsonWriter& w, const DynamoInstance& i) {
+    w.member("component", i.endpoint.component).member("endpoint", i.endpoint.name).member("namespace", i.endpoint.ns);
+    w.member("instance_id", i.id).key("transport").object().member(i.plane == DynamoInstance::tcp ? "tcp" : "nats_tcp", i.address).end_object();
+    if (!i.device.empty()) w.member("device_type", i.device);
+    w.member("request_plane_codec", name(i.codec));
+}
+
 std::string segment(Str text) {        // letters, digits, '_' and '-' stay
     static constexpr char digits[] = "0123456789ABCDEF";
     std::string out;
@@ -69,10 +76,9 @@ Result<DynamoInstance> read_instance(Str json) {
 std::string write_instance(const DynamoInstance& i) {
     std::string out;
     JsonWriter w(out);
-    w.object().member("type", "Endpoint").member("component", i.endpoint.component).member("endpoint", i.endpoint.name).member("namespace", i.endpoint.ns);
-    w.member("instance_id", i.id).key("transport").object().member(i.plane == DynamoInstance::tcp ? "tcp" : "nats_tcp", i.address).end_object();
-    if (!i.device.empty()) w.member("device_type", i.device);
-    w.member("request_plane_codec", name(i.codec)).end_object();
+    w.object().member("type", "Endpoint");
+    instance_members(w, i);
+    w.end_object();
     return out;
 }
 
@@ -147,6 +153,23 @@ Result<EventSource> read_event_source(Str json) {
         s.recovery = std::move(instance);
     }
     return s;
+}
+
+std::string write_event_source(const EventSource& s) {
+    std::string out;
+    JsonWriter w(out);
+    w.object().member("type", "EventSource").key("scope");
+    write_scope(w, s.scope);
+    w.member("topic", s.topic).member("publisher_id", s.publisher_id).key("metadata").object().key("kv_state_endpoint").object();
+    w.member("namespace", s.scope.of.ns).member("component", s.scope.of.component).member("name", s.scope.of.name).end_object();
+    w.key("worker").object().member("worker_id", s.worker_id).member("dp_rank", s.dp_rank).end_object().member("publisher_id", s.publisher_id);
+    if (s.recovery) {
+        w.key("recovery_target").object();
+        instance_members(w, *s.recovery);
+        w.end_object();
+    }
+    w.end_object().end_object();
+    return out;
 }
 
 }  // namespace weir

@@ -53,6 +53,7 @@ struct EventSource {                   // binds a publisher to a worker, and to 
     std::optional<DynamoInstance> recovery;
 };
 Result<EventSource> read_event_source(Str json);
+std::string write_event_source(const EventSource&);   // as of a worker's KV events
 
 enum class WorkerType : uint8_t { aggregated, prefill, decode, encode };
 const char* name(WorkerType);

@@ -7,8 +7,6 @@ namespace {
 
 constexpr size_t body_bytes_max = size_t{512} * 1024 * 1024;
 
-uint64_t ms_until(Instant at, Instant now) { return at > now ? (at - now + ns_per_ms - 1) / ns_per_ms : 0; }
-
 // forever: until the client gives up, which destroys the coroutine.
 Task<void> wait_ms(uint64_t ms) {
     while (ms == sim::forever_ms) co_await sleep_ms(3'600'000);
@@ -48,16 +46,15 @@ struct EngineService::Running {
 
 EngineService::EngineService(MockEngine& engine, Core& core, const ServerLimits& limits, ListenAt at)
     : engine_(engine), core_(core), at_(std::move(at)),
+      pace_(core, [&engine](Instant now) { engine.advance(now); }, [&engine] { return engine.next_event_time(); }),
       server_(std::make_unique<Server>(std::vector<Core*>{&core}, *this, limits, nullptr)) {
-    clock_.service = gate_.service = this;
-    clock_.fire = [](Timer& t) { static_cast<Alarm&>(t).service->poke(); };
+    gate_.service = this;
     gate_.fire = [](Timer& t) { static_cast<Alarm&>(t).service->mind_gate(); };
 }
 
 EngineService::~EngineService() {
     Core::Enter enter(core_);
     server_.reset();   // first: its connections use the rest
-    nursery_.cancel();
 }
 
 Result<void> EngineService::listen() {
@@ -88,26 +85,6 @@ void EngineService::mind_gate() {
     }
     const Instant next = engine_.faults().refusing_changes(now);
     if (next && !gate_.armed()) core_.arm(gate_, ms_until(next, now));
-}
-
-void EngineService::poke() {
-    if (spinning_) return;
-    const Instant now = core_.now_exact();
-    engine_.advance(now);
-    const Instant next = engine_.next_event_time();
-    if (next == sim::never) return core_.disarm(clock_);
-    if (next > now) return core_.arm(clock_, ms_until(next, now));
-    spinning_ = true;
-    nursery_.spawn(spin());
-}
-
-Task<void> EngineService::spin() {
-    do {
-        co_await yield();
-        engine_.advance(core_.now_exact());
-    } while (engine_.next_event_time() <= core_.now());
-    spinning_ = false;
-    poke();
 }
 
 void EngineService::refuse(int status, std::string_view why, std::string& lines, std::string& body) {
@@ -162,7 +139,7 @@ Task<void> EngineService::reply(HttpExchange& x, const Outcome& o) {
 Task<void> EngineService::generate(HttpExchange& x, Outcome& o) {
     Running run(engine_, std::move(o.generation));
     Generation& g = *run.generation;
-    poke();
+    pace_.poke();
     if (needs_body(g.fault().wrong)) {
         co_await collect(x, run);
         co_return;

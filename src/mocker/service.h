@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "mocker/engine.h"
+#include "mocker/pace.h"
 #include "net/server.h"
 
 namespace weir::mocker {
@@ -27,17 +28,15 @@ private:
     Task<void> generate(HttpExchange&, Outcome&);
     Task<void> collect(HttpExchange&, Running&);
     Task<void> after(HttpExchange&, const sim::Fault&);
-    void poke();                 // something may be due: steps the engine, or arranges for it
-    Task<void> spin();           // steps an engine that takes no time, between the turns of others
     void mind_gate();            // opens or closes the listener as the rules say, and comes back when that changes
 
     MockEngine& engine_;
     Core& core_;
     ListenAt at_;
     uint16_t port_ = 0;
-    bool open_ = true, spinning_ = false;
-    Alarm clock_, gate_;
-    Nursery nursery_;
+    bool open_ = true;
+    Pace pace_;
+    Alarm gate_;
     std::unique_ptr<Server> server_;
 };
 

@@ -16,7 +16,7 @@ struct EngineModel::Sequence : ListNode {
     void* user = nullptr;
     Sequence* sibling = nullptr;
     Instant arrived = 0;
-    uint32_t prompt = 0, max_tokens = 0, natural = 0;
+    uint32_t prompt = 0, max_tokens = 0, natural = 0, n_first = 0;
     uint32_t generated = 0, computed = 0;   // computed: tokens whose KV is, or in this step becomes, ready
     uint32_t step_tokens = 0;               // of them, in this step
     uint32_t cached = 0, named = 0;         // tokens; blocks
@@ -24,6 +24,7 @@ struct EngineModel::Sequence : ListNode {
     bool admitted = false;
     std::vector<uint32_t> tokens, table;    // known token ids; KV blocks
     std::vector<uint64_t> local, chain;     // hashes of full blocks
+    std::vector<uint32_t> avoid;
 
     uint32_t known() const { return prompt + generated; }
 };
@@ -41,6 +42,7 @@ Result<void> EngineParams::check() const {
     if (!(speedup_ratio >= 0)) return bad("speedup_ratio", "must not be negative");
     if (!(decode_speedup_ratio >= 0)) return bad("decode_speedup_ratio", "must not be negative");
     if (vocab != 0 && vocab <= 256) return bad("vocab", "must be 0 or above 256");
+    if (ids && ids->empty()) return bad("ids", "must not be empty");
     return Nothing{};
 }
 
@@ -92,7 +94,8 @@ Result<void> EngineModel::submit(RequestSpec spec, Instant now) {
         s.choice = static_cast<uint16_t>(spec.first_choice + c);
         s.id = spec.id, s.user = spec.user, s.arrived = now, s.prompt = prompt;
         s.seed = choice_seed(spec.seed, c), s.hash_seed = spec.hash_seed;
-        s.max_tokens = spec.max_tokens, s.natural = spec.natural_tokens;
+        s.max_tokens = spec.max_tokens, s.natural = spec.natural_tokens, s.n_first = spec.n_first;
+        s.avoid = spec.avoid;
         s.generated = s.computed = s.step_tokens = s.cached = s.named = 0;
         s.admitted = false;
         if (c == 0) s.tokens = std::move(spec.tokens), s.local = std::move(local);
@@ -355,10 +358,21 @@ void EngineModel::end_step() {
     }
 }
 
+uint32_t EngineModel::make_token(const Sequence& s) const {
+    const uint64_t n = uint64_t{s.n_first} + s.generated;
+    if (!params_.ids) return params_.vocab ? vocab_token(s.seed, n, params_.vocab) : word_token(s.seed, n);
+    const std::vector<uint32_t>& ids = *params_.ids;
+    size_t i = draw(s.seed, n) % ids.size();
+    // The next one that is allowed: the same whoever is asked, so that a continuation agrees.
+    for (size_t tries = 0; tries < s.avoid.size() && std::find(s.avoid.begin(), s.avoid.end(), ids[i]) != s.avoid.end(); ++tries)
+        i = (i + 1) % ids.size();
+    return ids[i];
+}
+
 void EngineModel::emit(Sequence& s) {
     TokenEvent e{s.id, s.user, step_end_, 0, s.generated, s.prompt, s.cached, s.choice, s.max_tokens > 0, Finish::none};
     if (e.has_token) {
-        e.token = params_.vocab ? vocab_token(s.seed, s.generated, params_.vocab) : word_token(s.seed, s.generated);
+        e.token = make_token(s);
         ++s.generated;
         ++totals_.generated_tokens;
         if (s.has_tokens) s.tokens.push_back(e.token);

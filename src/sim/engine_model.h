@@ -31,6 +31,7 @@ struct EngineParams {                        // defaults are those of Dynamo's m
     double decode_speedup_ratio = 1.0;       // besides, of the decode part
     enum Role : uint8_t { whole, prefill, decode } role = whole;   // prefill: decode part free; decode: prefill part free
     uint32_t vocab = 0;                      // 0: tokens of words (text.h); else ids 256..vocab-1
+    std::shared_ptr<const std::vector<uint32_t>> ids;   // not null: answers are made of these ids, whatever `vocab`; not empty
     Result<void> check() const;              // is it a possible engine? Code::bad_field, param = member name
 };
 
@@ -45,6 +46,8 @@ struct RequestSpec {
     uint32_t natural_tokens = 0;             // the answer ends by itself (Finish::stop) after so many; 0: never
     uint64_t seed = 0;                       // the n-th token is a function of (seed, n)
     uint64_t hash_seed = plain_hash_seed;
+    uint32_t n_first = 0;                    // the n of the first token: an answer that continues another goes on with its tokens
+    std::vector<uint32_t> avoid;             // ids of EngineParams::ids that the answer must not have
     uint16_t n = 1, first_choice = 0;        // choices first_choice and on, sequences of their own;
                                              // the k-th of them has seed choice_seed(seed, k)
     void* user = nullptr;                    // given back in every event
@@ -136,6 +139,7 @@ private:
     void extend_hashes(Sequence&, size_t blocks);
     void free_blocks(Sequence&);
     void emit(Sequence&);
+    uint32_t make_token(const Sequence&) const;
     uint64_t step_ns() const;
     Instant next_start() const;
 

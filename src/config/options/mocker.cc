@@ -53,10 +53,35 @@ constexpr Row table[] = {
     row("mocker.faults", WEIR_FIELD(mocker.faults), list(), "", "A fault on demand, see src/mocker/README.md; may be repeated.")
         .mo("--fault"),
     row("mocker.api_key", WEIR_FIELD(mocker.api_key), secret(), "", "Bearer token that requests must show.").mo("--api-key"),
-    later("mocker.model_path", text(), "", "tokenizers in the mocker", "Model whose tokenizer is used.").mo("--model-path"),
-    later("mocker.disaggregation", choice("| agg prefill decode"), "agg", "mocker role",
-          "Which part of a request the engine does.")
+    row("mocker.dynamo", WEIR_FIELD(mocker.dynamo), flag(), "false", "Be workers of a Dynamo deployment instead of HTTP servers.").mo("--dynamo"),
+    row("mocker.model_path", WEIR_FIELD(mocker.model_path), text(), "", "With --dynamo: folder of the model's configuration and tokenizer.")
+        .mo("--model-path"),
+    row("mocker.disaggregation", WEIR_FIELD(mocker.role), choice("agg prefill decode"), "",
+          "With --dynamo: which part of a request the engine does; none: agg.")
         .mo("--disaggregation-mode"),
+    row("mocker.prefill_worker", WEIR_FIELD(mocker.prefill_worker), flag(), "false", "The same as --disaggregation-mode prefill.")
+        .mo("--is-prefill-worker"),
+    row("mocker.decode_worker", WEIR_FIELD(mocker.decode_worker), flag(), "false", "The same as --disaggregation-mode decode.")
+        .mo("--is-decode-worker"),
+    row("mocker.namespace", WEIR_FIELD(mocker.ns), text(), "dynamo", "With --dynamo: namespace of the default endpoint.")
+        .mo("--namespace", "DYN_NAMESPACE"),
+    row("mocker.endpoint", WEIR_FIELD(mocker.endpoint), text(), "",
+          "With --dynamo: dyn://namespace.component.endpoint; none: backend.generate, of prefill workers prefill.generate.")
+        .mo("--endpoint"),
+    Row{.key = "mocker.discovery", .check = choice("file | etcd kubernetes mem"), .def = "file", .help = "With --dynamo: where the workers register.",
+        .feature = "mocker discovery backend"}.mo("--discovery-backend", "DYN_DISCOVERY_BACKEND"),
+    row("mocker.store", WEIR_FIELD(mocker.store), text(), "", "Folder of file discovery; none: dynamo_store_kv among the temporary files.")
+        .mo("", "DYN_FILE_KV"),
+    Row{.key = "mocker.request_plane", .check = choice("tcp | nats http"), .def = "tcp", .help = "With --dynamo: how requests come.",
+        .feature = "mocker request plane"}.mo("--request-plane", "DYN_REQUEST_PLANE"),
+    Row{.key = "mocker.response_plane", .check = choice("tcp | quic"), .def = "tcp", .help = "With --dynamo: how answers go back.",
+        .feature = "mocker response plane"}.mo("--response-plane", "DYN_RESPONSE_PLANE"),
+    Row{.key = "mocker.event_plane", .check = choice("zmq | nats"), .def = "zmq", .help = "With --dynamo: how events are published.",
+        .feature = "mocker event plane"}.mo("--event-plane", "DYN_EVENT_PLANE"),
+    row("mocker.request_codec", WEIR_FIELD(mocker.codec), choice("msgpack json"), "msgpack", "With --dynamo: encoding of requests that workers ask for.")
+        .mo("--request-plane-codec", "DYN_REQUEST_PLANE_CODEC"),
+    row("mocker.grace_s", WEIR_FIELD(mocker.grace_s), integer(0, 86'400), "900", "With --dynamo: how long running answers may take after SIGTERM, seconds.")
+        .mo("", "DYN_RUNTIME_GRACEFUL_SHUTDOWN_TIMEOUT_SECS"),
     later("mocker.kv_event_ports", {.kind = Check::integers, .hi = 65'535}, "", "KV events of the mocker",
           "ZeroMQ ports of KV events.")
         .mo("--zmq-kv-events-ports"),
@@ -68,9 +93,6 @@ constexpr Row table[] = {
     later("mocker.reasoning", text(), "", "reasoning in the mocker", "Give part of the text as reasoning.").mo("--reasoning"),
     later("mocker.host_blocks", integer(), "0", "host memory tier of the mocker", "KV blocks in host memory.")
         .mo("--num-host-blocks"),
-    later("mocker.discovery", choice("| etcd kubernetes file mem"), "mem", "mocker discovery backend",
-          "Where the engines register.")
-        .mo("--discovery-backend"),
 };
 }  // namespace
 std::span<const Row> mocker_rows() { return table; }
