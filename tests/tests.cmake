@@ -81,3 +81,9 @@ if(TARGET weir_discovery)
   add_executable(records_probe ${CMAKE_SOURCE_DIR}/tests/interop/records_probe.cc)
   target_link_libraries(records_probe PRIVATE weir_discovery)
 endif()
+
+# Our client of NATS, for tests/interop against a real server.
+if(TARGET weir_planes)
+  add_executable(nats_probe ${CMAKE_SOURCE_DIR}/tests/interop/nats_probe.cc)
+  target_link_libraries(nats_probe PRIVATE weir_planes)
+endif()

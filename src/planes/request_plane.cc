@@ -168,6 +168,10 @@ Task<void> RequestPlane::serve(std::unique_ptr<Connection> connection) {
 }
 
 Task<Result<void>> RequestPlane::send(const PlaneAddress& address, Str headers, Str payload) {
+    if (address.host.empty()) {
+        if (!subjects_) co_return Failure(Code::connect_failed, "the worker listens on a plane that is not in use here");
+        co_return co_await subjects_->send(address.path, headers, payload);
+    }
     std::string head;
     if (!append_request_head(head, address.path, headers, payload.size(), limits_.message_max))
         co_return Failure(Code::too_large, "the request is larger than workers take");

@@ -20,6 +20,13 @@ struct RequestPlaneLimits {
     size_t message_max = request_message_max;
 };
 
+// How requests reach addresses without a host: their path is a subject that somebody else knows to send to.
+class SubjectSender {
+public:
+    virtual ~SubjectSender() = default;
+    virtual Task<Result<void>> send(Str subject, Str headers, Str payload) = 0;   // as RequestPlane::send
+};
+
 class RequestPlane {
 public:
     RequestPlane(Core& core, Resolver& resolver, RequestPlaneLimits limits = {});
@@ -28,6 +35,7 @@ public:
     // connect_failed, ack_error (overloaded, unavailable, no room): nothing is done there, another worker may be asked; reset_before_byte,
     // first_byte_timeout: the worker may have taken it; too_large. Destroyed while it waits: the request stays sent, see ExpectedCall.
     Task<Result<void>> send(const PlaneAddress& address, Str headers, Str payload);
+    void subjects_through(SubjectSender* sender) { subjects_ = sender; }   // which outlives the plane; null: such addresses fail to connect
     // Where connections come from instead of the network (tests). A connected, non-blocking fd.
     using Connector = Task<Result<int>> (*)(void* self, const PlaneAddress&);
     void connect_through(Connector connector, void* self) { connector_ = connector, connector_self_ = self; }
@@ -47,6 +55,7 @@ private:
     Core& core_;
     Resolver& resolver_;
     const RequestPlaneLimits limits_;
+    SubjectSender* subjects_ = nullptr;
     Connector connector_ = nullptr;
     void* connector_self_ = nullptr;
     std::unordered_map<std::string, std::unique_ptr<Host>> hosts_;

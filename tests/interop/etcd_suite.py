@@ -16,11 +16,11 @@ PROBE = pathlib.Path(weir_process.BINARY).parent / "records_probe"
 
 
 class Watch:
-    """One records_probe; `lines` is what it printed so far."""
+    """One records_probe, or another such program; `lines` is what it printed so far."""
 
-    def __init__(self, endpoints, *records, **variables):
+    def __init__(self, endpoints, *records, program=None, **variables):
         self.lines = []
-        self.process = subprocess.Popen([str(PROBE), endpoints, *records], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        self.process = subprocess.Popen([str(program or PROBE), endpoints, *records], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                                         text=True, env={**os.environ, **variables})
         threading.Thread(target=lambda: self.lines.extend(line.rstrip("\n") for line in self.process.stdout), daemon=True).start()
 

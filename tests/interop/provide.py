@@ -121,8 +121,7 @@ def debian(package, binary):
     if found:
         return pathlib.Path(found)
     folder = PLACE / package
-    program = folder / "usr/bin" / binary
-    if not fresh(folder, package) or not program.exists():
+    if not fresh(folder, package):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         quiet(["apt-get", "download", "-qq", package], f"apt-get download {package}", 120, cwd=folder)
@@ -130,7 +129,7 @@ def debian(package, binary):
         quiet(["dpkg-deb", "-x", archive, folder], f"unpacking {package}")
         archive.unlink()
         made(folder, package)
-    return program
+    return next(folder.glob(f"usr/*bin/{binary}"))
 
 
 def etcd():
