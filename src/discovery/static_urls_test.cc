@@ -33,6 +33,13 @@ TEST(ReadModelList, IsBounded) {
     EXPECT_EQ(read_model_list(text + "]}")->size(), 10'000u);
 }
 
+TEST(ReadDpSize, OrNothing) {
+    EXPECT_EQ(read_dp_size(R"({"model_path":"m","dp_size":4})"), 4);
+    EXPECT_EQ(read_dp_size(R"({"dp_size":1024})"), 1'024);
+    for (const char* text : {"", "null", "[]", "{}", R"({"dp_size":"2"})", R"({"dp_size":-1})", R"({"dp_size":2.0})", R"({"dp_size":1025})", R"({"dp_size":65538})"})
+        EXPECT_EQ(read_dp_size(text), 0) << text;
+}
+
 struct Watch : testing::Test {
     ManualClock clock;
     test::NetLoop loop{clock};
@@ -73,6 +80,25 @@ struct Watch : testing::Test {
         for (int i = 0; i < 4; i++) loop.core.turn(0);
     }
 };
+
+TEST_F(Watch, AsksForRanksToo) {
+    std::vector<uint16_t> ranks;
+    StaticUrlsOptions options;
+    options.ranks = [&](uint16_t n) {
+        EXPECT_EQ(found.size(), ranks.size()) << "first the ranks";
+        ranks.push_back(n);
+    };
+    start(options);
+    answer("200 OK", R"({"data":[{"id":"m"}]})");
+    answer("404 Not Found", "");
+    answer("200 OK", R"({"dp_size":2})");
+    EXPECT_EQ(ranks, (std::vector<uint16_t>{2}));
+    EXPECT_EQ(found, (std::vector<Names>{{"m"}}));
+    pass_ms(30'000);
+    answer("200 OK", R"({"data":[{"id":"m"}]})");
+    answer("500 Internal Server Error", "");
+    EXPECT_EQ(ranks, (std::vector<uint16_t>{2, 1})) << "not said: one";
+}
 
 TEST_F(Watch, AsksAndTellsAndAsksAgain) {
     StaticUrlsOptions options;

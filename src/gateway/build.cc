@@ -198,6 +198,7 @@ Result<void> Gateway::open_flow() {
     o.hints.implicit_key = routings_->needs() & need::implicit_key;
     o.hints.nvext = config_.dialect == Dialect::frontend;
     o.pinned_only = config_.router.policy == "direct";
+    o.dp_aware = config_.dialect == Dialect::launch && config_.policies.dp_aware;
     flow_ = std::make_unique<Flow>(std::move(o), routes, routings_->map()->others, metrics_, draining_);
     for (auto& state : states_) flow_->add_core(state.get());
     flow_->use(tokenizers_.get());
@@ -269,6 +270,18 @@ void Gateway::collect(Metrics& m) {
     }
 }
 
+StaticUrlsOptions Gateway::static_worker_options(WorkerSlot slot) {
+    StaticUrlsOptions options;
+    if (config_.dialect != Dialect::launch || !config_.policies.dp_aware) return options;
+    options.ranks = [this, slot](uint16_t ranks) {
+        WorkerSpec spec = *registry_->spec(slot);
+        spec.ranks = ranks;
+        auto changed = registry_->change(slot, std::move(spec));
+        if (!changed) LOG_WARN(discovery, "worker keeps its number of ranks", {"why", changed.error()->message});
+    };
+    return options;
+}
+
 Result<void> Gateway::open_workers() {
     registry_ = std::make_unique<Registry>(cells_, tls_client_.get(), config_.workers.http2, [this](FleetViewRef view) { publish(std::move(view)); });
     registry_->on_ranks_gone([this](uint32_t first, uint32_t n) { routings_->forget(first, n); });
@@ -294,7 +307,7 @@ Result<void> Gateway::open_workers() {
         if (i >= first_mock && config_.kv.events && routings_->index()) mocks_->publish(i - first_mock, registry_->number_of(slot), routings_->index());
         ctl_->post([this, slot, url] {
             auto found = [this, slot](std::vector<std::string> models) { registry_->set_models(slot, std::move(models)); };
-            ctl_->nursery().spawn(watch_static_worker(url, *registry_->target(slot), *ctl_pool_, std::move(found), {}));
+            ctl_->nursery().spawn(watch_static_worker(url, *registry_->target(slot), *ctl_pool_, std::move(found), static_worker_options(slot)));
         });
     }
     return Nothing{};

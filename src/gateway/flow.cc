@@ -4,6 +4,7 @@
 #include "api/error_body.h"
 #include "dispatch/attempt.h"
 #include "dispatch/worker_headers.h"
+#include "gateway/dp_rank.h"
 #include "gateway/flow_streaming.h"
 #include "obs/log.h"
 #include "prepare/prepare.h"
@@ -132,6 +133,8 @@ Task<Result<void>> Flow::start(HttpExchange& http, RequestScope& scope, CoreStat
         request.own_body = true;
     }
     scope.origin_is(cors_of(http.head().headers));
+    const Str lines = options_.dp_aware ? arena.copy(here.lines) : Str{};
+    std::string ranked_body;
     std::array<WorkerSlot, limits::retries_max> tried;
     for (unsigned attempt = 1;; attempt++) {
         const Attempt before{attempt, {tried.data(), attempt - 1}};
@@ -152,6 +155,13 @@ Task<Result<void>> Flow::start(HttpExchange& http, RequestScope& scope, CoreStat
         turn = {};
         scope.outcome().attempt = static_cast<uint8_t>(attempt);
         scope.picked(*choice.at.worker, routing->policy_name);
+        if (options_.dp_aware && choice.at.worker->ranks > 1) {
+            ranked_body = with_dp_rank(events ? Str(engine_body) : http.body(), choice.at.rank);
+            request.body = ranked_body, request.own_body = true;
+            request.lines = arena.concat({lines, "x-data-parallel-rank: ", std::to_string(choice.at.rank), "\r\n"});
+        } else if (options_.dp_aware) {
+            request.body = engine_body, request.own_body = events, request.lines = lines;
+        }
         const Target& target = fleet->target(choice.at.worker->slot);
         dispatch::Sent connection;
         Result<void> sent;
@@ -179,7 +189,7 @@ Task<Result<void>> Flow::start(HttpExchange& http, RequestScope& scope, CoreStat
         if (!connection.reused) here.cells.add(here.connect_ok);
         scope.sent(connection.waited_ns);
         out.upstream = std::move(connection.upstream);
-        out.worker = choice.at.worker;
+        out.worker = choice.at.worker, out.rank = choice.at.rank;
         // It is not sent again: nothing of the request stays while the worker thinks, once it has it.
         if (!out.upstream->sending()) http.drop_body();
         co_return Nothing{};
@@ -213,7 +223,10 @@ Task<Result<void>> Flow::begin(HttpExchange& http, RequestScope& scope, CoreStat
     here.lines.clear();
     bool has_date = dispatch::append_client_lines(here.lines, head);
     append_own_lines(here.lines, scope);
-    if (options_.api.dialect == Dialect::launch) append_header(here.lines, "x-smg-routed-worker-id", s.worker->url);
+    if (options_.api.dialect == Dialect::launch) {
+        const bool ranked = options_.dp_aware && s.worker->ranks > 1;
+        append_header(here.lines, "x-smg-routed-worker-id", ranked ? std::string(s.worker->url) + "@" + std::to_string(s.rank) : s.worker->url);
+    }
     s.passed.watch(scope, s.booking);
     if (!dispatch::begin(s.relay, http, *s.upstream, head, here.lines, has_date, s.passed)) co_return Failure(Code::cancelled, "client left");
     co_return Nothing{};

@@ -28,6 +28,7 @@ struct FlowOptions {
     uint64_t sse_keepalive_ms = 0, first_byte_ms = 0, idle_ms = 0, total_ms = 0;   // 0: none
     enum class Path : uint8_t { automatic, forward, events } path = Path::automatic;
     unsigned connect_attempts_max = 3;                    // workers tried while nothing was sent
+    bool dp_aware = false;                                // workers are told which of their data parallel ranks is meant
     HintRules hints;
     bool pinned_only = false;                             // a request names its worker, or is refused
 };

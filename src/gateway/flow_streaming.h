@@ -16,6 +16,7 @@ struct Flow::Streaming {
     FleetViewRef fleet;                      // what `upstream` was picked from: its Target lives in here
     std::unique_ptr<Upstream> upstream;
     const WorkerView* worker = nullptr;      // in `fleet`
+    uint16_t rank = 0;                       // of its data parallel ranks
     Booking booking;
     dispatch::Relay relay;
     std::unique_ptr<EventPath> events;       // decode-Event-encode; null: bytes pass untouched

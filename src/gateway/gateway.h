@@ -39,6 +39,7 @@ private:
     Result<void> open_flow();
     Result<void> open_listeners();
     Result<void> open_workers();
+    StaticUrlsOptions static_worker_options(WorkerSlot);
     void start();
     void announce();
     int wait_for_workers();

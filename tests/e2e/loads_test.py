@@ -12,12 +12,14 @@ OPEN = ("--disable-worker-overload-protection",)
 
 class Engine(FakeWorker):
     """A worker that tells its load, on the page of its kind."""
-    def __init__(self, kind="sglang", **load):
-        self.kind, self.load, self.polls = kind, load, []
+    def __init__(self, kind="sglang", ranks=1, **load):
+        self.kind, self.load, self.ranks, self.polls = kind, load, ranks, []
         super().__init__()
 
     def _probe(self, peer, asked):
         path = asked.path.split("?")[0]
+        if path == "/server_info" and self.ranks > 1:
+            return peer.answer(body={"dp_size": self.ranks})
         if path not in ("/v1/loads", "/metrics", "/get_load"):
             return super()._probe(peer, asked)
         self.polls.append(path)
@@ -25,8 +27,10 @@ class Engine(FakeWorker):
         if self.kind == "dumb":
             return peer.answer(500, b"no")
         if self.kind == "sglang" and path == "/v1/loads":
-            return peer.answer(body={"loads": [{"dp_rank": 0, "num_running_reqs": load["running"], "num_waiting_reqs": load["waiting"],
-                                                "token_usage": load["usage"], "gen_throughput": 100.0, "cache_hit_rate": 0.5}]})
+            used = load.get("used", [0] * self.ranks)     # tokens of each rank
+            return peer.answer(body={"loads": [{"dp_rank": rank, "num_running_reqs": load["running"], "num_waiting_reqs": load["waiting"],
+                                                "token_usage": load["usage"], "gen_throughput": 100.0, "cache_hit_rate": 0.5,
+                                                "num_used_tokens": used[rank], "max_total_num_tokens": 1000} for rank in range(self.ranks)]})
         if self.kind == "vllm" and path == "/metrics":
             return peer.answer(content_type="text/plain", body="".join(f'vllm:{name}{{engine="0",model_name="fake"}} {value}\n' for name, value in (
                 ("num_requests_running", load["running"]), ("num_requests_waiting", load["waiting"]), ("kv_cache_usage_perc", load["usage"]))))
@@ -138,6 +142,49 @@ class Overload(Case):
         two.load = {}
         self.known(weir, (one, two))
         self.assertEqual(self.counts(weir, 2, one, two), [0, 2])
+
+
+class Ranks(Case):
+    def rank_of(self, answer, engine):
+        body = engine.requests[-1].json()
+        self.assertEqual(engine.requests[-1].header("x-data-parallel-rank"), str(body["data_parallel_rank"]))
+        self.assertEqual(answer.header("x-smg-routed-worker-id"), f"{engine.url}@{body['data_parallel_rank']}")
+        return body["data_parallel_rank"]
+
+    def test_each_rank_is_a_worker_of_its_own(self):
+        weir, engine = self.before("--policy", "round_robin", "--dp-aware", engines=[Engine(ranks=3)])
+        self.assertEqual([self.rank_of(self.ask(weir), engine) for _ in range(6)], [0, 1, 2, 0, 1, 2])
+        answer = request(weir.http, "POST", CHAT, chat(data_parallel_rank=7), [("x-data-parallel-rank", "1")])
+        self.assertEqual(self.rank_of(answer, engine), 1, "the client's choice, as everywhere in a header")
+        self.assertEqual(engine.requests[-1].body.count(b"data_parallel_rank"), 1)
+        self.assertEqual(metric(weir.metrics, "smg_worker_requests_active", worker=engine.url), 0)
+
+    def test_who_has_one_rank_or_does_not_say_is_left_alone(self):
+        weir, engine = self.before("--policy", "round_robin", "--dp-aware", engines=[Engine()])
+        answer = self.ask(weir)
+        self.assertNotIn(b"data_parallel_rank", engine.requests[-1].body)
+        self.assertEqual((engine.requests[-1].header("x-data-parallel-rank"), answer.header("x-smg-routed-worker-id")), (None, engine.url))
+
+    def test_the_rank_with_the_fewest_tokens(self):
+        weir, engine = self.before("--policy", "round_robin", "--dp-aware", "--dp-minimum-tokens-scheduler", *FAST,
+                                   engines=[Engine(ranks=3, used=[500, 100, 300])])
+        self.assertEqual({self.rank_of(self.ask(weir), engine) for _ in range(4)}, {1})
+        engine.load = {"used": [0, 100, 300]}
+        wait_until(lambda: self.rank_of(self.ask(weir), engine) == 0, 10 * SLOW, "the new loads")
+
+    def test_simulated_engines(self):
+        fleet = self.keep(e2e.mocker("--dp-size", "2"))
+        weir = self.keep(e2e.gateway("launch", "--policy", "round_robin", "--dp-aware", workers=[f"http://127.0.0.1:{fleet.http}"]))
+        self.ready(weir, "demo")
+        for _ in range(6):
+            self.assertEqual(request(weir.http, "POST", CHAT, chat("demo", max_tokens=2)).status, 200)
+        for rank in "01":
+            self.assertEqual(metric(fleet.http, "vllm:request_success_total", engine=rank), 3)
+
+    def test_several_models_need_no_mode(self):
+        code, out, err = e2e.run("check-config", "launch", "--enable-igw")
+        self.assertEqual(code, 0, err)
+        self.assertIn("--enable-igw has no effect", out + err)
 
 
 class Monitor(Case):

@@ -91,11 +91,14 @@ constexpr Row rows[] = {
     row("policies.routing_key_headers", WEIR_FIELD(policies.routing_key_headers), list(), "x-smg-routing-key",
         "Headers that name the conversation.")
         .la("--routing-key-headers"),
-    later("policies.dp_aware", flag(), "false", "data parallel ranks", "Route to the ranks of a worker.").la("--dp-aware"),
+    row("policies.dp_aware", WEIR_FIELD(policies.dp_aware), flag(), "false",
+        "Route to the data parallel ranks of each worker, as many as it says.")
+        .la("--dp-aware"),
     row("policies.dp_min_tokens", WEIR_FIELD(policies.dp_min_tokens), flag(), "false",
         "Choose the rank with the fewest tokens.")
         .la("--dp-minimum-tokens-scheduler"),
-    later("policies.multi_model", flag(), "false", "multi-model mode", "Each model with its own workers and policy.")
+    Row{.key = "policies.multi_model", .check = flag(), .def = "false", .help = "Each model with its own workers and policy.",
+        .state = State::noop_warn, .deprecated = "each model has its own workers and policy anyway"}
         .la("--enable-igw"),
     row("policies.load_interval_s", WEIR_FIELD(policies.load_interval_s), integer(1, 86'400), "10",
         "Seconds between two readings of a worker's load.")
