@@ -65,7 +65,7 @@ public:
     void print() const {
         double seconds = static_cast<double>(closed_ns_ - opened_ns_) / 1e9, replies = static_cast<double>(latency_.count());
         double user = after_.user_s - before_.user_s, kernel = after_.kernel_s - before_.kernel_s, cpu_us = (user + kernel) * 1e6;
-        auto tokens = static_cast<double>(transit_.count());
+        auto tokens = static_cast<double>(tokens_);
         auto per = [](double value, double of) { return of > 0 ? value / of : 0; };
         std::printf("{\"label\":\"%s\",\"seconds\":%.2f", s_.label.c_str(), seconds);
         std::printf(",\"replies\":%.0f,\"tokens\":%.0f", replies, tokens);
@@ -149,7 +149,7 @@ private:
         c.started_ns = at_ns;
         c.in_flight = true;
         c.sent = c.last_token_ns = 0;
-        c.reply.start(s_.stream);
+        c.reply.start(s_.stream, s_.model_text);
         requests_.write(c.talk, c.out);
         if (c.fd >= 0) return flush(c);
         c.fd = connect_to(s_.port);
@@ -297,7 +297,8 @@ private:
     void on_token(Connection& c, uint64_t sent_ns, uint64_t now) {
         bool first = c.last_token_ns == 0;
         if (measuring_) {
-            transit_.add_ns(static_cast<int64_t>(now - sent_ns));
+            ++tokens_;
+            if (sent_ns) transit_.add_ns(static_cast<int64_t>(now - sent_ns));
             if (first) ttft_.add_ns(static_cast<int64_t>(now - c.started_ns));
             else between_.add_ns(static_cast<int64_t>(now - c.last_token_ns));
         }
@@ -329,6 +330,7 @@ private:
     Usage before_, after_;
     double own_before_ = 0, own_after_ = 0;
     long rss_kb_max_ = 0;
+    uint64_t tokens_ = 0;
     Histogram latency_, ttft_, between_, transit_;
     std::map<std::string, uint64_t> errors_;
     char buffer_[1 << 18];

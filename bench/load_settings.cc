@@ -29,6 +29,7 @@ Settings read_settings(int argc, char** argv) {
         else if (flag == "--tls") s.tls = true;
         else if (flag == "--nokeep") s.keep = false;
         else if (flag == "--multi-turn") s.multi_turn = true;
+        else if (flag == "--model-text") s.model_text = true;
         else args.unknown();
     }
     if (s.connections < 1 || s.tokens < 1) quit("--connections and --tokens start at 1");
@@ -55,7 +56,8 @@ std::string Requests::text(size_t bytes, uint64_t seed) const {     // another s
 
 std::string Requests::body(const std::string& messages) const {
     return "{\"model\":\"" + settings_.model + "\",\"messages\":[" + messages + "],\"max_tokens\":" +
-           std::to_string(settings_.tokens) + ",\"temperature\":0.7,\"stream\":" + (settings_.stream ? "true" : "false") + "}";
+           std::to_string(settings_.tokens) + ",\"temperature\":0.7,\"stream\":" + (settings_.stream ? "true" : "false") +
+           (settings_.model_text && settings_.stream ? R"(,"stream_options":{"include_usage":true}})" : "}");
 }
 
 void Requests::frame(const std::string& body, std::string& out) const {
@@ -63,11 +65,12 @@ void Requests::frame(const std::string& body, std::string& out) const {
 }
 
 void Requests::write(Conversation& talk, std::string& out) {
+    auto bytes = static_cast<size_t>(settings_.body_bytes);
+    if (settings_.model_text) return frame(body(R"({"role":"user","content":")" + text(bytes, ++conversations_) + "\"}"), out);
     if (!settings_.multi_turn) {
         out = fixed_;
         return;
     }
-    auto bytes = static_cast<size_t>(settings_.body_bytes);
     if (talk.turn == 0) {       // the system prompt is everybody's
         ++conversations_;
         talk.messages = R"({"role":"system","content":")" + text(bytes / 4, 0) + "\"}";

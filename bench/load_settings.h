@@ -13,6 +13,7 @@ struct Settings {
     double seconds = 5, warm_s = 1, ramp_s = 0;
     double rate = 0;                    // requests per second, Poisson; 0: closed loop
     bool stream = false, tls = false, keep = true, multi_turn = false;
+    bool model_text = false;            // replies are a model's own text, counted by their usage; each request has a text of its own
 };
 Settings read_settings(int argc, char** argv);      // quits with a message
 

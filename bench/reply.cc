@@ -5,8 +5,19 @@
 
 namespace weir::bench {
 
-void Reply::start(bool stream) {
+namespace {
+
+// The number behind `name`, the last one; -1: there is none.
+int number_of(std::string_view text, std::string_view name) {
+    size_t at = text.rfind(name);
+    return at == text.npos ? -1 : std::atoi(std::string(text.substr(at + name.size(), 12)).c_str());
+}
+
+}  // namespace
+
+void Reply::start(bool stream, bool model_text) {
     stream_ = stream;
+    model_text_ = model_text;
     have_head_ = role_ = stop_ = done_ = false;
     tokens_ = 0;
     last_ns_ = 0;
@@ -68,6 +79,7 @@ void Reply::line(std::string_view text) {
         done_ = true;
         return;
     }
+    if (model_text_) return model_line(text);
     if (text.find("\"stop\"") != text.npos) stop_ = true;
     size_t at = text.find("\"content\":");
     if (at == text.npos) return;
@@ -81,6 +93,26 @@ void Reply::line(std::string_view text) {
     last_ns_ = sent_ns;
     ++tokens_;
     fresh_.push_back(sent_ns);
+}
+
+// A chunk may hold several tokens: the rest of them counts when the usage tells how many there were.
+void Reply::model_line(std::string_view text) {
+    if (text.find("\"role\"") != text.npos) role_ = true;
+    if (text.find("\"finish_reason\":\"length\"") != text.npos) stop_ = true;
+    size_t at = text.find("\"content\":\"");
+    if (at != text.npos && at + 11 < text.size() && text[at + 11] != '"') {
+        ++tokens_;
+        fresh_.push_back(0);
+    }
+    int told = number_of(text, "\"completion_tokens\":");
+    for (; told > tokens_; ++tokens_) fresh_.push_back(0);
+    if (told >= 0 && told < tokens_) broken_ = "more chunks than tokens";
+}
+
+std::string Reply::model_fault(int tokens_wanted) const {
+    if (number_of(partial_, "\"completion_tokens\":") != tokens_wanted) return "tokens " + std::to_string(number_of(partial_, "\"completion_tokens\":"));
+    bool closed = partial_.back() == '}' && partial_.find("\"content\":\"") != partial_.npos;
+    return closed && partial_.find("\"finish_reason\":\"length\"") != partial_.npos ? "" : "completion cut";
 }
 
 std::string Reply::completion_fault() const {
@@ -97,7 +129,7 @@ std::string Reply::completion_fault() const {
 std::string Reply::fault(int tokens_wanted) const {
     if (*broken_) return broken_;
     if (head_.status != 200) return "status " + std::to_string(head_.status);
-    if (!stream_) return completion_fault();
+    if (!stream_) return model_text_ ? model_fault(tokens_wanted) : completion_fault();
     if (tokens_ != tokens_wanted) return "tokens " + std::to_string(tokens_);
     if (!role_) return "no role";
     if (!stop_) return "no finish_reason";

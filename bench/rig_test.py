@@ -65,6 +65,30 @@ COMPLETIONS = {
 }
 
 
+def chunk(content, finish=b"null"):
+    return b'data: {"choices":[{"delta":{"role":"assistant","content":"%s"},"finish_reason":%s}]}\n\n' % (content, finish)
+
+
+def told(tokens):
+    return b'data: {"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":%d}}\n\n' % tokens
+
+
+def said(tokens, finish=b"length", content=b"a b"):
+    return whole(b'{"choices":[{"message":{"content":"%s"},"finish_reason":"%s"}],"usage":{"completion_tokens":%d}}' % (content, finish, tokens))
+
+
+END = chunk(b"", b'"length"')
+MODEL_STREAMS = {
+    SSE + chunked(chunk(b"a"), chunk(b" b"), END, told(2), DONE): "",
+    SSE + chunked(chunk(b"a b"), END, told(2), DONE): "",          # two tokens in one chunk
+    SSE + chunked(chunk(b"a"), chunk(b"b"), chunk(b"c"), END, told(2), DONE): "more chunks than tokens",
+    SSE + chunked(chunk(b"a"), END, told(1), DONE): "tokens 1",
+    SSE + chunked(chunk(b"a"), chunk(b" b"), told(2), DONE): "no finish_reason",
+    SSE + chunked(chunk(b"a"), chunk(b" b"), END, told(2)): "no [DONE]",
+}
+MODEL_COMPLETIONS = {said(2): "", said(1): "tokens 1", said(2, finish=b"stop"): "completion cut", whole(completion(b"a")): "tokens -1"}
+
+
 class Canned:
     """Answers every request with the same bytes, in pieces of `step`; then closes if that was not a whole good reply."""
 
@@ -97,20 +121,23 @@ class Canned:
         connection.close()
 
 
-def judge(reply, wrong, stream, step):
+def judge(reply, wrong, stream, step, more=()):
     server = Canned(reply, keep=not wrong, step=step)
     command = [str(FOLDER / "load_generator"), "--port", str(server.port), "--connections", "1", "--seconds", "0.2", "--warm", "0",
-               "--tokens", "2", *(["--stream"] if stream else [])]
-    row = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+               "--tokens", "2", *(["--stream"] if stream else []), *more]
+    for _ in range(20):          # on a busy machine nothing may have come to an end in the time
+        row = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        if row["replies"] or row["error_list"]:
+            break
     server.listener.close()
     return row
 
 
 class Judgement(unittest.TestCase):
-    def check(self, replies, stream):
+    def check(self, replies, stream, more=()):
         cases = [(reply, wrong, step) for reply, wrong in replies.items() for step in ((65536,) if wrong else (65536, 7, 1))]
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
-            rows = list(pool.map(lambda case: judge(case[0], case[1], stream, case[2]), cases))
+            rows = list(pool.map(lambda case: judge(case[0], case[1], stream, case[2], more), cases))
         for (reply, wrong, step), row in zip(cases, rows):
             with self.subTest(reply=reply, wrong=wrong, step=step):
                 if wrong:
@@ -125,6 +152,10 @@ class Judgement(unittest.TestCase):
 
     def test_completions(self):
         self.check(COMPLETIONS, stream=False)
+
+    def test_a_models_own_text(self):
+        self.check(MODEL_STREAMS, stream=True, more=["--model-text"])
+        self.check(MODEL_COMPLETIONS, stream=False, more=["--model-text"])
 
 
 if __name__ == "__main__":
