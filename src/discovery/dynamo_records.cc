@@ -73,6 +73,11 @@ Result<DynamoInstance> read_instance(Str json) {
     return instance_of(f);
 }
 
+Result<PlaneAddress> plane_address(const DynamoInstance& i) {
+    if (i.plane == DynamoInstance::nats) return PlaneAddress{{}, 0, i.address};
+    return read_plane_address(i.address);
+}
+
 std::string write_instance(const DynamoInstance& i) {
     std::string out;
     JsonWriter w(out);

@@ -26,6 +26,7 @@ struct DynamoInstance {
 };
 Result<DynamoInstance> read_instance(Str json);        // Failure: bad_json, bad_field
 std::string write_instance(const DynamoInstance&);
+Result<PlaneAddress> plane_address(const DynamoInstance&);   // for RequestPlane::send; without a host for a subject. Failure: bad_field
 
 struct EventScope {
     enum Kind : uint8_t { ns, component, endpoint } kind = endpoint;

@@ -1,6 +1,6 @@
 // A small client on the gateway's own parts: finds workers in a folder of records, sends them token requests, prints what comes back as
 // JSON lines. Driven by dynamo_suite.py.
-//   dynamo_probe FOLDER MODEL COMMAND [ARGUMENT...]
+//   dynamo_probe FOLDER MODEL COMMAND [ARGUMENT...]     FOLDER of records, or etcd:http://host:port; NATS_SERVER: where NATS is
 //     workers N                     until N workers of the model are found
 //     gone                          until the model has no worker left
 //     ask COUNT PROMPT MAX [CODEC [IDLE_MS]]   COUNT requests at once, PROMPT tokens each, round robin over the workers
@@ -27,6 +27,7 @@
 #include "engine/kv_feed.h"
 #include "net/core.h"
 #include "planes/event_subscriber.h"
+#include "planes/nats_planes.h"
 #include "wire/blake3.h"
 #include "wire/json_write.h"
 
@@ -38,7 +39,7 @@ struct Probe final : FoundSink {
     std::string model_name, command;
     std::vector<std::string> arguments;
     std::map<std::string, FoundWorker> found;
-    bool ready = false;
+    bool ready = false, all_told = false;
     size_t kv_channels = 0, kv_sources = 0;
     EventChannel kv_channel;
     EventSource kv_source;
@@ -62,7 +63,10 @@ struct Probe final : FoundSink {
     void source(const EventSource& s, bool there) override {
         if (s.topic == "kv-events" && there && s.recovery) kv_sources++, kv_source = s, changed.notify();
     }
-    void synced() override {}
+    void synced() override {
+        all_told = true;
+        changed.notify();
+    }
     size_t number(size_t i, size_t otherwise) const { return i < arguments.size() ? std::stoul(arguments[i]) : otherwise; }
 };
 
@@ -82,6 +86,8 @@ struct Client {
     Core& core;
     Resolver resolver{core};
     RequestPlane plane{core, resolver};
+    std::unique_ptr<NatsClient> nats;
+    std::unique_ptr<NatsRequests> subjects;
     CallHome home{core, {}};
     PlaneTimes times;
     size_t asked = 0;
@@ -107,7 +113,7 @@ Task<void> ask(Client& client, const FoundWorker& worker, Question q, Asked& out
     std::string body;
     auto written = engine::write_dynamo_request(call, what, q.codec, body);
     if (!q.with_tokens) body = q.codec == PayloadCodec::json ? "{}" : "\x80";
-    auto address = read_plane_address(worker.instance.address);
+    auto address = plane_address(worker.instance);
     if (!written || !address) {
         out.error = "cannot ask";
         co_return;
@@ -209,7 +215,7 @@ Task<std::string> recover(Client& client, const EventSource& source, Holding& in
     engine::RecoveryQuestion question{source.worker_id, source.dp_rank, {}, {}};
     std::string body;
     engine::append_recovery_question(body, question);
-    auto address = read_plane_address(source.recovery->address);
+    auto address = plane_address(*source.recovery);
     if (!address) co_return std::string("no address");
     PlaneRequest request;
     request.id = "recovery-1";
@@ -234,7 +240,9 @@ Task<void> events(Client& client, Probe& probe) {
     while (!probe.kv_channels || !probe.kv_sources) co_await probe.changed.wait();
     Holding live, dumped;
     Nursery tasks;
-    tasks.spawn(subscribe_events(client.resolver, probe.kv_channel.endpoint, probe.kv_channel.topic, live));
+    const EventChannel& from = probe.kv_channel;
+    if (from.transport == EventChannel::nats) tasks.spawn(subscribe_nats_events(*client.nats, from.endpoint + "." + from.topic, from.topic, live));
+    else tasks.spawn(subscribe_events(client.resolver, from.endpoint, from.topic, live));
     live.feed.ask_all();
     while (!live.up) co_await sleep_ms(5);
     const std::string before = co_await recover(client, probe.kv_source, live);   // what was published before we came
@@ -293,6 +301,7 @@ Task<void> schedule(Client& client, const FoundWorker& worker, const std::string
 Task<void> script(Client& client, Probe& probe) {
     const size_t wanted = probe.command == "workers" ? probe.number(0, 1) : 1;
     const bool none = probe.command == "gone";
+    while (!probe.all_told) co_await probe.changed.wait();
     while (none ? !probe.found.empty() || probe.ready : probe.found.size() < wanted || !probe.ready) co_await probe.changed.wait();
     std::vector<FoundWorker> workers;
     for (auto& [key, w] : probe.found) workers.push_back(w);
@@ -369,9 +378,26 @@ int main(int argc, char** argv) {
     probe.model_name = argv[2];
     probe.command = argv[3];
     probe.arguments.assign(argv + 4, argv + argc);
-    auto discovery = file_discovery({argv[1]});
+    std::unique_ptr<Discovery> discovery;
+    if (const std::string where = argv[1]; where.starts_with("etcd:")) {
+        EtcdDiscoveryOptions options;
+        options.endpoints = {where.substr(5)};
+        discovery = *etcd_discovery(std::move(options));
+    } else {
+        discovery = file_discovery({where});
+    }
     DynamoFleet fleet({}, probe);
     Client client{core};
+    if (const char* server = std::getenv("NATS_SERVER")) {
+        NatsOptions options;
+        options.servers = {server};
+        auto setup = nats_setup(options);
+        if (!setup) return 1;
+        client.nats = std::make_unique<NatsClient>(core, client.resolver, *setup);
+        client.subjects = std::make_unique<NatsRequests>(*client.nats);
+        client.plane.subjects_through(client.subjects.get());
+        client.nats->start();
+    }
     if (auto ok = client.home.listen(); !ok) {
         std::cerr << ok.error()->message << "\n";
         return 1;

@@ -185,6 +185,7 @@ SUITES = [("./run", run_command, [("frontend", False)]), ("Python SDK", sdk_pyth
           ("hub cache", other("hub_suite"), [("launch", False)]),
           ("chat templates", other("templates_live"), [("launch", False)]), ("tokenizers", other("tokenizers_suite"), [("launch", False)]),
           ("etcd", other("etcd_suite"), [("frontend", False)]), ("NATS", other("nats_suite"), [("frontend", False)]),
+          ("Dynamo workers over etcd and NATS", other("dynamo_planes_suite"), [("frontend", False)]),
           ("Dynamo workers", other("dynamo_suite"), [("frontend", False)]), ("Dynamo's frontend", other("dynamo_front_suite"), [("frontend", False)]),
           ("workers for Dynamo", other("mock_workers_suite"), [("frontend", False)]), ("Dynamo's engine", other("engine_model_suite"), [("frontend", False)])]
 
