@@ -8,6 +8,7 @@
 #include "kv/block_hash.h"
 #include "kv/matcher.h"
 #include "kv/naive_index_test.h"
+#include "kv/lru_predictions.h"
 #include "kv/predictions.h"
 
 namespace weir::kv {
@@ -280,6 +281,41 @@ TEST_F(PredictionsTest, HoldForTheirTimeSinceTheLastTouch) {
     EXPECT_EQ(predictions.blocks(), 0u);
     EXPECT_EQ(predictions.expired(), 50u);
     EXPECT_EQ(index->stats().groups, 0u);
+}
+
+TEST_F(PredictionsTest, TheLeastRecentlySentGoWhenACacheWouldBeFull) {
+    LruPredictions lru(*index, 1'000);
+    const Locals a = prompt(1, 40), b = prompt(2, 40), c = prompt(3, 40);
+    lru.predict(0, 100, a);
+    lru.predict(0, 100, b);
+    lru.predict(1, 40, a);
+    EXPECT_EQ(predicted(a, 0) + predicted(b, 0), 80u);
+    lru.predict(0, 100, std::span(a).first(16));         // its beginning was used again
+    lru.predict(0, 100, c);
+    EXPECT_EQ(predicted(c, 0), 40u);
+    EXPECT_EQ(predicted(a, 0), 16u) << "the end goes before what others may share";
+    EXPECT_LE(lru.blocks(), 100u + 40);
+    EXPECT_EQ(predicted(a, 1), 40u) << "another rank's are its own";
+    const uint64_t before = lru.blocks();
+    EXPECT_GT(lru.evicted(), 0u);
+    index->remove_ranks(0, 1);
+    lru.forget(0, 1);
+    EXPECT_EQ(lru.blocks(), 40u);
+    EXPECT_LT(lru.blocks(), before);
+    lru.predict(1, 30, b);                               // longer than the cache: its beginning stays
+    EXPECT_GT(predicted(b, 1), 0u);
+    EXPECT_LE(predicted(b, 1), 30u);
+    EXPECT_EQ(predicted(a, 1), 0u);
+}
+
+TEST_F(PredictionsTest, LeastRecentOnesOfAllRanksHaveABound) {
+    LruPredictions lru(*index, 100);
+    for (Rank rank = 0; rank < 50; ++rank)
+        for (uint64_t seed = 0; seed < 10; ++seed) {
+            lru.predict(rank, 1'000, prompt(seed, 48));
+            ASSERT_LE(lru.blocks(), 100u);
+        }
+    EXPECT_EQ(lru.blocks() + lru.evicted(), 50u * 10 * 48);
 }
 
 TEST_F(PredictionsTest, StandBesideEvents) {

@@ -26,7 +26,6 @@ public:
     std::vector<Parked> parked;
     std::map<std::pair<uint64_t, Tier>, uint64_t> taken_back;
     uint64_t number = 0;
-    std::vector<std::pair<Node, uint64_t>> paths;   // (node, local) ever stored: where queries may go
 
     bool find(uint64_t name, Node& node) const {
         for (int t = 0; t < 4; ++t) {
@@ -111,7 +110,6 @@ private:
     void apply(Tier t, Node at, const std::vector<Block>& blocks) {
         Content& c = tier[static_cast<int>(t)];
         for (const Block& b : blocks) {
-            paths.push_back({at, b.local});
             at = below(at, b.local);
             const auto had = c.name_of.find(at);
             if (had != c.name_of.end()) {
@@ -141,8 +139,10 @@ public:
     RankScript(KvIndex& index, Rank first, uint32_t ranks, uint32_t alphabet, bool reuse_names = true)
         : index_(index), first_(first), model(ranks), seqs_(ranks), alphabet_(alphabet), reuse_names_(reuse_names) {}
     std::vector<NaiveRank>& models() { return model; }
+    uint64_t operations() const { return operations_; }        // blocks stored, names removed, and one for anything else
 
     void step(Chance& c) {
+        ++operations_;
         const auto r = static_cast<uint32_t>(c.below(model.size()));
         switch (c.below(100)) {
             case 0: return clear(c, r);
@@ -166,11 +166,11 @@ public:
 private:
     struct Seq { std::vector<uint64_t> path, names; Tier tier; };
     Tier any_tier(Chance& c) const { return c.below(4) == 0 ? static_cast<Tier>(c.below(4)) : Tier::device; }
-    uint64_t name_for(Chance& c, uint32_t r, const std::vector<uint64_t>& path) const {
-        if (names_of(r) == counted) return c.below(60);
-        uint64_t h = names_of(r) == common ? 5 : 1000 + first_ + r;
-        for (uint64_t l : path) h = mix64(h * 31 + l);
-        return h;
+    // The name of one block more behind those of `seq`.
+    void append(Chance& c, uint32_t r, Seq& seq, uint64_t local) const {
+        const uint64_t before = !seq.names.empty() ? seq.names.back() : names_of(r) == common ? 5 : 1000 + first_ + r;
+        seq.path.push_back(local);
+        seq.names.push_back(names_of(r) == counted ? c.below(60) : mix64(before * 31 + local));
     }
     Names names_of(uint32_t r) const { return static_cast<Names>((first_ + r) % 5 == 4 && reuse_names_ ? counted : (first_ + r) % 5 == 3 ? own : common); }
 
@@ -187,11 +187,11 @@ private:
         seq.tier = any_tier(c);
         std::vector<Block> blocks;
         for (uint64_t n = 1 + (c.below(3) ? c.below(3) : c.below(40)); n > 0; --n) {
-            seq.path.push_back(c.below(alphabet_));
-            seq.names.push_back(name_for(c, r, seq.path));
+            append(c, r, seq, c.below(alphabet_));
             blocks.push_back({seq.names.back(), seq.path.back()});
         }
         const uint64_t parent = keep ? seq.names[keep - 1] : 0;
+        operations_ += blocks.size() - 1;
         index_.stored(first_ + r, seq.tier, keep ? &parent : nullptr, blocks);
         model[r].stored(seq.tier, keep ? &parent : nullptr, blocks);
         remember(c, r, std::move(seq));
@@ -215,6 +215,7 @@ private:
         } else {
             names.push_back(c.below(100));
         }
+        operations_ += names.size() - 1;
         index_.removed(first_ + r, tier, names);
         model[r].removed(tier, names);
     }
@@ -222,8 +223,7 @@ private:
         Seq seq;
         std::vector<Block> blocks;
         for (uint64_t n = 4 + c.below(12); n > 0; --n) {
-            seq.path.push_back(c.below(alphabet_));
-            seq.names.push_back(name_for(c, r, seq.path));
+            append(c, r, seq, c.below(alphabet_));
             blocks.push_back({seq.names.back(), seq.path.back()});
         }
         seq.tier = any_tier(c);
@@ -276,6 +276,7 @@ private:
     std::vector<std::vector<Seq>> seqs_;
     uint32_t alphabet_;
     bool reuse_names_;
+    uint64_t operations_ = 0;
 };
 
 inline std::string text(const RankOverlap& o) {
@@ -285,14 +286,15 @@ inline std::string text(const RankOverlap& o) {
 
 // "" when the index and the models of ranks [first, first + n) agree about `query`.
 inline std::string compare(Matcher& matcher, const std::vector<NaiveRank>& models, Rank first, std::span<const uint64_t> query) {
-    std::map<Rank, RankOverlap> got;
     std::string wrong;
-    for (const RankOverlap& o : matcher.match(query))
-        if (!got.emplace(o.rank, o).second) wrong += " twice " + text(o);
+    const std::span<const RankOverlap> got = matcher.match(query);
     for (size_t i = 0; i < models.size(); ++i) {
         const Rank rank = first + static_cast<Rank>(i);
-        const RankOverlap want = models[i].match(rank, query), have = got.contains(rank) ? got[rank] : RankOverlap{rank, 0, 0, 0, 0, 0};
-        if (!(want == have)) wrong += " want " + text(want) + " have " + text(have);
+        const auto of_rank = [rank](const RankOverlap& o) { return o.rank == rank; };
+        const auto have = std::find_if(got.begin(), got.end(), of_rank);
+        const RankOverlap want = models[i].match(rank, query), none{rank, 0, 0, 0, 0, 0};
+        if (!(want == (have == got.end() ? none : *have))) wrong += " want " + text(want) + " have " + (have == got.end() ? "nothing" : text(*have));
+        if (have != got.end() && std::find_if(have + 1, got.end(), of_rank) != got.end()) wrong += " twice " + text(*have);
     }
     return wrong;
 }
