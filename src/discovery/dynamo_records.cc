@@ -87,6 +87,13 @@ std::string write_instance(const DynamoInstance& i) {
     return out;
 }
 
+std::string event_subject(const EventScope& s, Str topic) {
+    std::string subject = "namespace." + s.of.ns;
+    if (s.kind != EventScope::ns) subject += ".component." + s.of.component;
+    if (s.kind == EventScope::endpoint) subject += ".endpoint." + s.of.name;
+    return subject.append(".").append(topic);
+}
+
 std::string scope_path(const EventScope& s) {
     std::string path = "namespace/" + segment(s.of.ns);
     if (s.kind != EventScope::ns) path += "/component/" + segment(s.of.component);

@@ -33,6 +33,7 @@ struct EventScope {
     DynamoEndpoint of;                 // members beyond the kind are empty
     bool operator==(const EventScope&) const = default;
 };
+std::string event_subject(const EventScope&, Str topic);   // "namespace.n.component.c.endpoint.e.topic": over NATS, and through a ZeroMQ broker
 std::string scope_path(const EventScope&);             // "namespace/n/component/c/endpoint/e", segments percent-encoded
 struct EventChannel {
     EventScope scope;

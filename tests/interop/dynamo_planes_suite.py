@@ -15,9 +15,27 @@ import toy_model
 import weir_process
 from dynamo_suite import PROBE, Case, whole
 from provide import Unavailable
-from servers import Etcd, Nats, settle
+from servers import Etcd, Nats, Server, settle
 
 LEASE_S = 5
+
+
+class Broker(Server):
+    """A ZeroMQ broker: what publishers connect to, and what subscribers do."""
+
+    PROXY = """import sys, zmq
+context = zmq.Context()
+ends = [context.socket(zmq.XSUB), context.socket(zmq.XPUB)]
+for end, address in zip(ends, sys.argv[1:]):
+    end.bind(address)
+zmq.proxy(*ends)"""
+
+    def __init__(self, folder, name):
+        super().__init__(folder, name)
+        self.xsub, self.xpub = (f"tcp://127.0.0.1:{weir_process.closed_port()}" for _ in range(2))
+
+    def start(self):
+        self.run([provide.dynamo(), "-c", self.PROXY, self.xsub, self.xpub])
 
 
 class Planes(Case):
@@ -27,11 +45,12 @@ class Planes(Case):
         super().__init__(folder)
         self.requests, self.events = requests, events
         self.etcd, self.nats = Etcd(folder), Nats(folder, "max_payload: 8MB", name="nats-planes")
+        self.variables = {}
 
     def worker(self, model, *flags):
         log = self.folder / f"mocker-{len(list(self.folder.glob('mocker-*')))}.log"
         env = {**weir_process.QUIET_ENV, "ETCD_ENDPOINTS": self.etcd.url, "NATS_SERVER": self.nats.url, "ETCD_LEASE_TTL": str(LEASE_S), "HF_HUB_OFFLINE": "1",
-               "NO_COLOR": "1"}
+               "NO_COLOR": "1", **self.variables}
         command = [provide.dynamo(), "-m", "dynamo.mocker", "--model-path", self.folder / "model", "--model-name", model, "--discovery-backend", "etcd",
                    "--request-plane", self.requests, "--event-plane", self.events, "--speedup-ratio", "20", "--block-size", "16",
                    "--num-gpu-blocks-override", "4096", "--max-num-seqs", "256", *flags]
@@ -42,7 +61,7 @@ class Planes(Case):
         return worker
 
     def start_probe(self, model, *arguments):
-        env = {**os.environ, "NATS_SERVER": self.nats.url}
+        env = {**os.environ, "NATS_SERVER": self.nats.url, **self.variables}
         return subprocess.Popen([str(PROBE), "etcd:" + self.etcd.url, model, *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.DEVNULL, text=True, env=env)
 
@@ -79,6 +98,17 @@ def asked_and_heard(case):
         heard = case.probe("tiny", "events", 30, 100)[-1]
         case.check("KV events say what the worker's own dump says", heard["equal"] and heard["blocks"] > 0 and heard["events"] >= 30 and not heard["bad"]
                    and not heard["gaps"] and not heard["orphans"] and heard["before"] == heard["after"] == "dump", heard)
+
+
+def brokers(case):
+    """Events through two ZeroMQ brokers, one of which goes away."""
+    with Broker(case.folder, "broker-a") as first, Broker(case.folder, "broker-b") as second:
+        case.variables = {"DYN_ZMQ_BROKER_URL": f"xsub={first.xsub};{second.xsub} , xpub={first.xpub};{second.xpub}"}
+        with case.worker("brokered"):
+            for what in ("two brokers", "one of them"):
+                heard = case.probe("brokered", "events", 20, 100)[-1]
+                case.check(f"KV events through {what}", heard["equal"] and heard["blocks"] > 0 and heard["events"] >= 20 and not heard["bad"] and not heard["gaps"], heard)
+                second.end()
 
 
 def workers_come_and_go(case):
@@ -145,7 +175,7 @@ def suite(setup, dialect, tls):
         raise Unavailable(f"no {PROBE}: ninja dynamo_probe")
     passed, failed, said = 0, 0, []
     for requests, events in (("tcp", "zmq"), ("tcp", "nats"), ("nats", "nats")):
-        parts = (asked_and_heard,) if events == "zmq" else (asked_and_heard, workers_come_and_go, servers_restart)
+        parts = (asked_and_heard, brokers) if events == "zmq" else (asked_and_heard, workers_come_and_go, servers_restart)
         for part in parts:
             with tempfile.TemporaryDirectory(prefix="weir-planes-") as folder, contextlib.ExitStack() as stack:
                 case = Planes(pathlib.Path(folder), requests, events)

@@ -1,6 +1,7 @@
 // A small client on the gateway's own parts: finds workers in a folder of records, sends them token requests, prints what comes back as
 // JSON lines. Driven by dynamo_suite.py.
-//   dynamo_probe FOLDER MODEL COMMAND [ARGUMENT...]     FOLDER of records, or etcd:http://host:port; NATS_SERVER: where NATS is
+//   dynamo_probe FOLDER MODEL COMMAND [ARGUMENT...]     FOLDER of records, or etcd:http://host:port; NATS_SERVER: where NATS is;
+//                                                      DYN_ZMQ_BROKER_URL: the broker that events come through
 //     workers N                     until N workers of the model are found
 //     gone                          until the model has no worker left
 //     ask COUNT PROMPT MAX [CODEC [IDLE_MS]]   COUNT requests at once, PROMPT tokens each, round robin over the workers
@@ -28,6 +29,7 @@
 #include "net/core.h"
 #include "planes/event_subscriber.h"
 #include "planes/nats_planes.h"
+#include "planes/zmq_broker.h"
 #include "wire/blake3.h"
 #include "wire/json_write.h"
 
@@ -237,11 +239,14 @@ Task<std::string> recover(Client& client, const EventSource& source, Holding& in
 }
 
 Task<void> events(Client& client, Probe& probe) {
-    while (!probe.kv_channels || !probe.kv_sources) co_await probe.changed.wait();
+    const char* broker_url = std::getenv("DYN_ZMQ_BROKER_URL");
+    const auto broker = read_zmq_broker(broker_url ? broker_url : "");
+    while ((!probe.kv_channels && !broker) || !probe.kv_sources) co_await probe.changed.wait();
     Holding live, dumped;
     Nursery tasks;
     const EventChannel& from = probe.kv_channel;
-    if (from.transport == EventChannel::nats) tasks.spawn(subscribe_nats_events(*client.nats, from.endpoint + "." + from.topic, from.topic, live));
+    if (broker) tasks.spawn(subscribe_broker_events(client.resolver, broker->xpub, event_subject(probe.kv_source.scope, "kv-events"), "kv-events", live));
+    else if (from.transport == EventChannel::nats) tasks.spawn(subscribe_nats_events(*client.nats, from.endpoint + "." + from.topic, from.topic, live));
     else tasks.spawn(subscribe_events(client.resolver, from.endpoint, from.topic, live));
     live.feed.ask_all();
     while (!live.up) co_await sleep_ms(5);
