@@ -54,7 +54,9 @@ struct OfOneBroker final : EventListener {
 }  // namespace
 
 Result<ZmqBroker> read_zmq_broker(Str text) {
-    auto refused = [&] { return Failure(Code::bad_field, "not a ZeroMQ broker of the form xsub=tcp://host:port;... , xpub=...: " + std::string(text.substr(0, 300))); };
+    auto refused = [&] {
+        return Failure(Code::bad_field, "not a ZeroMQ broker of the form xsub=tcp://host:port;... , xpub=...: " + std::string(text.substr(0, 300)));
+    };
     ZmqBroker out;
     for (Str rest = text; !rest.empty();) {
         const size_t comma = std::min(rest.find(','), rest.size());
