@@ -79,7 +79,7 @@ struct Http1Client : testing::Test {
     ClientPool pool{loop.core, resolver, limits};
     Target target;
     std::vector<std::unique_ptr<Http1Peer>> workers;   // the far end of each connection made
-    bool refuse = false;
+    bool refuse = false, unix_sockets = false;   // the latter give what was written at once in one read
 
     Http1Client() {
         target.authority = "worker:80";
@@ -90,7 +90,7 @@ struct Http1Client : testing::Test {
     static Task<Result<std::unique_ptr<Transport>>> connect(void* self, const Target&) {
         auto& test = *static_cast<Http1Client*>(self);
         if (test.refuse) co_return Failure(Code::connect_failed, "refused");
-        auto [ours, theirs] = test::tcp_pair();
+        auto [ours, theirs] = test.unix_sockets ? test::unix_pair() : test::tcp_pair();
         test.workers.push_back(std::make_unique<Http1Peer>(test.loop, theirs));
         co_return std::unique_ptr<Transport>(std::make_unique<SocketTransport>(ours));
     }
@@ -228,6 +228,15 @@ TEST_F(Http1Client, BytesBehindAnAnswerSpoilTheConnection) {
     Seen next = talk({ok("b")}, false);
     EXPECT_FALSE(next.reused);
     EXPECT_EQ(next.body, "b");
+}
+
+TEST_F(Http1Client, BytesBehindAnAnswerThatFillsARead) {
+    unix_sockets = true;
+    std::string answer = ok(std::string(Core::read_buffer_bytes - ok("").size() - 4, 'a'));   // its length has four digits more
+    ASSERT_EQ(answer.size(), Core::read_buffer_bytes);
+    Seen seen = talk({answer + "x"}, false);
+    EXPECT_EQ(ok(seen.body), answer);
+    EXPECT_EQ(pool.idle(), 0u);
 }
 
 TEST_F(Http1Client, DeadlinesTellAndLeaveTheAnswerWhole) {

@@ -364,7 +364,7 @@ public:
             if (served_ % limits::pipelined_max == 0 && !x.in_.empty()) co_await yield();
             co_return true;
         }
-        if (whole_request && x.in_.empty()) transport->finish_send();
+        if (whole_request && x.in_.empty() && !transport->stale_now()) transport->finish_send();
         else co_await linger();
         co_return false;
     }

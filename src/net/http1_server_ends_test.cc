@@ -246,6 +246,19 @@ TEST_F(Http1ServerEnds, ARefusalCanBeReadByWhoStillSends) {
     EXPECT_EQ(service.started, 0);
 }
 
+TEST_F(Http1ServerEnds, ALastAnswerCanBeReadByWhoHasSaidMore) {
+    Http1Peer& p = open(true);
+    p.send(get("/stream/5000000", "connection: close\r\n"), false);
+    ASSERT_TRUE(loop.until([&] { return service.was_blocked; }));
+    p.send(get("/"), false);   // nobody reads it: it must not cost the answer
+    ASSERT_TRUE(p.await_answers(1));
+    EXPECT_EQ(p.answers()[0].body.size(), 5'000'000u);
+    ::shutdown(p.fd, SHUT_WR);
+    ASSERT_TRUE(p.await_close());
+    EXPECT_FALSE(p.was_reset);
+    EXPECT_EQ(service.started, 1);
+}
+
 TEST_F(Http1ServerEnds, LingeringHasAnEnd) {
     Http1Peer& p = open(true);
     p.send("BAD\x01 / HTTP/1.1\r\n\r\n");

@@ -203,6 +203,27 @@ TEST_F(TlsTest, PooledConnectionWithBytesIsStale) {
     EXPECT_TRUE(e.client->stale());
 }
 
+TEST_F(TlsTest, IsStaleWhileMoreThanOneReadWaits) {
+    auto s = server();
+    auto c = client();
+    Ends e;
+    auto [sfd, cfd] = test::unix_pair();
+    loop.tasks.spawn(accept_into(sfd, *s, e));
+    loop.tasks.spawn(connect_into(cfd, *c, "localhost", "http/1.1", e));
+    ASSERT_TRUE(loop.settle());
+    ASSERT_TRUE(e.server && e.client);
+    const size_t all = Core::read_buffer_bytes + 1'000;
+    ASSERT_TRUE(e.server->send(std::string(all, 'x')));
+    ASSERT_FALSE(e.server->blocked());
+    Transport::Got got{};
+    for (size_t have = 0; have < all;) {
+        ASSERT_TRUE(loop.until([&] { return e.client->recv_now(got); }));
+        ASSERT_GT(got.n, 0);
+        have += static_cast<size_t>(got.n);
+        EXPECT_EQ(e.client->stale_now(), have < all) << have;
+    }
+}
+
 TEST_F(TlsTest, VerifiesNames) {
     auto s = server();
     auto c = client();

@@ -236,6 +236,7 @@ Transport::Got TlsTransport::try_recv() {
         }
         have += n;
     } while (have < Core::read_buffer_bytes && SSL_has_pending(ssl_));
+    if (can_recv_ || SSL_has_pending(ssl_)) can_read();   // as in SocketTransport::try_recv
     if (!flush()) fail();
     return {to, static_cast<ssize_t>(have)};
 }

@@ -187,6 +187,7 @@ Transport::Got SocketTransport::try_recv() {
     }
     // A short read drained the socket: no second read to learn that. Not so once the peer has left: its FIN gives no new event.
     if (static_cast<size_t>(n) < Core::read_buffer_bytes && !hung_up_) can_recv_ = false;
+    else can_read();   // more may wait, and no event will tell of it: a connection put to rest now is not certainly clean
     return {buffer, n};
 }
 

@@ -15,11 +15,9 @@ using test::NetLoop;
 // Both ends of a pair in one loop; `raw` is the peer, used with plain system calls.
 struct Pair {
     explicit Pair(bool tcp = false) {
-        int fds[2];
-        if (tcp) std::tie(fds[0], fds[1]) = test::tcp_pair();
-        else EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
-        t = std::make_unique<SocketTransport>(fds[0]);
-        raw = fds[1];
+        auto [ours, theirs] = tcp ? test::tcp_pair() : test::unix_pair();
+        t = std::make_unique<SocketTransport>(ours);
+        raw = theirs;
     }
     ~Pair() { close_raw(); }
     void close_raw() {
@@ -234,6 +232,20 @@ TEST(SocketTransport, IsStaleOnceThePeerSaidAnything) {
     EXPECT_TRUE(left.t->stale());
     EXPECT_TRUE(talks.t->stale());
     EXPECT_FALSE(quiet.t->stale());
+}
+
+TEST(SocketTransport, IsStaleWhileMoreThanOneReadWaits) {
+    NetLoop loop;
+    Pair pair;
+    pair.write_raw(std::string(Core::read_buffer_bytes + 1, 'x'));
+    ASSERT_TRUE(loop.until([&] { return pair.t->stale_now(); }));
+    Transport::Got got{};
+    ASSERT_TRUE(pair.t->recv_now(got));
+    ASSERT_EQ(got.n, static_cast<ssize_t>(Core::read_buffer_bytes));
+    EXPECT_TRUE(pair.t->stale_now()) << "a byte waits, and no event will tell of it";
+    ASSERT_TRUE(pair.t->recv_now(got));
+    EXPECT_EQ(got.n, 1);
+    EXPECT_FALSE(pair.t->stale_now());
 }
 
 TEST(SocketTransport, GivesItsSocketAway) {

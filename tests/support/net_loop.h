@@ -70,4 +70,11 @@ inline std::pair<int, int> tcp_pair() {
     return {server, client};
 }
 
+// The same of unix sockets: what was written at once can be read at once.
+inline std::pair<int, int> unix_pair() {
+    int fds[2] = {-1, -1};
+    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+    return {fds[0], fds[1]};
+}
+
 }  // namespace weir::test
