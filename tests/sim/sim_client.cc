@@ -189,7 +189,7 @@ Task<bool> SimClient::batch(Connection& c) {
             if (requests[i].ask) world_.left(*requests[i].ask);
             co_return false;
         }
-        World::Got got{requests[i].ask, requests[i].status, reader.answer, {}};
+        World::Got got{requests[i].ask, requests[i].status, reader.answer, c.served, {}};
         for (auto& q : requests)
             if (q.ask) got.beside.push_back(q.ask);
         world_.got(std::move(got));
@@ -205,7 +205,7 @@ Task<void> SimClient::run() {
         co_await sleep_ms(1 + r.below(40));
         Connection c;
         pace_ms_ = r.below(3) ? 0 : 40;
-        c.t = world_.dial_gateway();
+        std::tie(c.t, c.served) = world_.dial_gateway();
         for (uint64_t batches = 1 + r.below(3); batches > 0; batches--) {
             bool on = co_await batch(c);
             if (!on) break;

@@ -11,6 +11,8 @@
 
 namespace weir::sim {
 
+struct Served;
+
 struct Request {
     std::string bytes;                   // head and framed body
     size_t head_bytes = 0;
@@ -28,6 +30,7 @@ private:
     enum class Leave : uint8_t { never, within_request, before_answer, within_answer };
     struct Connection {
         std::unique_ptr<SimTransport> t;
+        const Served* served = nullptr;
         std::string in;                  // received, not yet part of an answer
         bool ended = false;              // end of stream or broken
     };

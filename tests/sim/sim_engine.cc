@@ -233,18 +233,27 @@ Task<bool> SimEngine::play(SimTransport& t, Script& script, Told& told) {
     co_return !script.closes;
 }
 
+// The request that a connection is about, from its head to the next one's: it is lost when the worker crashes.
+struct SimEngine::AtWork {
+    World& world;
+    Told* told = nullptr;
+    ~AtWork() {
+        if (told && world.crashing) told->crashed = true;
+    }
+};
+
 Task<void> SimEngine::serve(std::unique_ptr<SimTransport> transport) {
     SimTransport& t = *transport;
     std::string in, body;
-    Instant extra_at = 0;   // when bytes behind an answer left
-    bool poisoned = false;
+    AtWork at_work{world_};
+    bool poisoned = false;   // bytes behind an answer left: whoever asks here again gets them for an answer, and later ones their predecessors'
     for (;;) {
         Heard heard;
         bool closes_idle = world_.random.below(100) < world_.options.fault_percent / 4;
         if (closes_idle) t.deadline_in(1 + world_.random.below(200));
         bool asked = co_await read_head(t, in, heard);
         if (!asked) {
-            world_.idle_closes += closes_idle;
+            world_.silent_closes += closes_idle;
             co_return;
         }
         t.deadline_in(0);
@@ -254,10 +263,10 @@ Task<void> SimEngine::serve(std::unique_ptr<SimTransport> transport) {
             co_return;
         }
         Told& told = world_.told(ask->id);
+        at_work.told = &told;
         told.heard++;
-        bool first = extra_at && !std::exchange(poisoned, extra_at != 0);   // later ones get their predecessors' answers
         told.poisoned = poisoned;
-        if (first && world_.net.now() > extra_at + (2 * world_.options.weather.delay_us_max + 1'000) * 1'000)
+        if (t.strays_ignored())
             world_.violation("a connection with bytes nobody asked for was used again, for " + heard.id);
         Script script = write(*ask, told);
         told.until_close = script.until_close;
@@ -266,6 +275,7 @@ Task<void> SimEngine::serve(std::unique_ptr<SimTransport> transport) {
             script.closes = true;
             co_await play(t, script, told);
             t.finish_send();
+            world_.silent_closes++;
             bool whole = co_await read_body(t, in, heard.length, body);
             if (!whole) co_return;
             co_return;
@@ -277,10 +287,12 @@ Task<void> SimEngine::serve(std::unique_ptr<SimTransport> transport) {
         }
         world_.check_request(*ask, heard.method, heard.path, body);
         bool on = co_await play(t, script, told);
+        world_.silent_closes += script.fault == Fault::length_short && script.closes;
         if (!on) co_return;
-        if (script.fault != Fault::extra_after) continue;
-        extra_at = world_.net.now();
-        world_.extras++;
+        bool strays = script.fault == Fault::extra_after || script.fault == Fault::length_short;
+        world_.extras += strays;
+        poisoned |= strays;
+        if (poisoned) t.sent_strays();
     }
 }
 

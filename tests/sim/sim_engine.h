@@ -38,6 +38,7 @@ struct Told {                        // what the workers did with one request
     int status = 0;                  // 0: no answer begun
     bool finished = false;           // the script ran to its end
     bool until_close = false;        // the body ended with the connection: its cut cannot be told from its end
+    bool crashed = false;            // its worker did while it was on its connection
     bool poisoned = false;           // bytes of nobody's answer came before it on its connection: what the client got is the worker's doing
     std::vector<std::string> tokens; // texts of the answer, numbered
     std::string payload;             // the whole body without framing
@@ -54,6 +55,7 @@ private:
     struct Frame { std::string bytes; uint64_t wait_ms = 0; };
     struct Heard { std::string method, path, id; size_t length = 0; };
     struct Script { Fault fault = Fault::none; std::vector<Frame> frames; bool closes = false, stalls = false, until_close = false; };
+    struct AtWork;
     Task<bool> read_head(SimTransport& t, std::string& in, Heard& heard);
     Task<bool> read_body(SimTransport& t, std::string& in, size_t length, std::string& body);
     Task<bool> play(SimTransport& t, Script& script, Told& told);

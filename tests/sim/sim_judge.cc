@@ -11,6 +11,7 @@ using nlohmann::json;
 struct Stream {
     std::string text;
     int errors = 0, done = 0, finishes = 0, usages = 0, junk = 0;
+    int errors_max = 1;                  // the worker's own and, when it broke off behind that, the gateway's
     bool late_error = false;
     std::string wrong;
 };
@@ -32,12 +33,13 @@ void take_event(const std::string& data, const Ask& ask, Stream& s) {
         s.done++;
         return;
     }
-    if (s.errors) s.wrong = "an event behind the error: " + data;
+    if (s.errors == s.errors_max) s.wrong = "an event behind the error: " + data;
     json j = json::parse(data, nullptr, false);
     if (j.is_discarded()) {
         s.junk++;   // an event that the worker broke off; only an error may follow
         return;
     }
+    if (s.errors && !j.contains("error")) s.wrong = "an event behind the error: " + data;
     if (s.junk) s.wrong = s.wrong.empty() && !j.contains("error") ? "an event behind a broken one" : s.wrong;
     if (j.contains("error")) {
         s.errors++;
@@ -51,8 +53,9 @@ void take_event(const std::string& data, const Ask& ask, Stream& s) {
     }
 }
 
-Stream read_stream(const std::string& body, const Ask& ask) {
+Stream read_stream(const std::string& body, const Ask& ask, bool worker_errs) {
     Stream s;
+    s.errors_max = worker_errs ? 2 : 1;
     size_t at = 0;
     for (size_t end; (end = body.find("\n\n", at)) != std::string::npos; at = end + 2) {
         while (at < end && body[at] == '\n') at++;   // empty lines between events mean nothing
@@ -74,13 +77,16 @@ std::string whole_text(const Told& told) {
     return all;
 }
 
-std::string judge_stream(const Ask& ask, const Told& told, const Answer& answer, bool explained, Counts& counts) {
-    Stream s = read_stream(answer.body, ask);
-    bool cut_unseen = told.fault == Fault::length_short || told.until_close;   // as far as anybody can tell this was all
+// A body that ends with its connection, whose worker died: nobody can tell its cut from its end.
+bool cut_like_an_end(const Told& told) { return told.until_close && !told.finished; }
+
+std::string judge_stream(const Ask& ask, const Told& told, const Answer& answer, bool explained, bool forwarded, Counts& counts) {
+    Stream s = read_stream(answer.body, ask, forwarded && told.fault == Fault::error_frame);
+    bool cut_unseen = told.fault == Fault::length_short || cut_like_an_end(told);   // as far as anybody can tell this was all
     std::string whole = whole_text(told);
     if (!s.wrong.empty() && told.fault != Fault::bad_event) return s.wrong;
     if (whole.compare(0, s.text.size(), s.text) != 0) return "text lost, doubled or another's: " + s.text.substr(0, 300);
-    if (s.errors > 1 || s.done > (s.late_error ? 2 : 1) || s.finishes > 1 || s.usages > 1) return "more than one end";
+    if (s.errors > s.errors_max || s.done > (s.late_error ? 2 : 1) || s.finishes > 1 || s.usages > 1) return "more than one end";
     bool all_here = s.text == whole && s.finishes == 1 && s.done == 1 && s.errors == 0 && s.usages == (ask.usage ? 1 : 0);
     if (answer.complete && all_here && (s.junk == 0 || told.fault == Fault::bad_event)) {
         counts.whole++;
@@ -93,8 +99,9 @@ std::string judge_stream(const Ask& ask, const Told& told, const Answer& answer,
 }
 
 std::string judge_unary(const Ask& ask, const Told& told, const Answer& answer, Counts& counts) {
-    if (told.fault == Fault::not_json || told.fault == Fault::length_short)   // forwarded as it is: the worker's doing
-        return told.payload.compare(0, answer.body.size(), answer.body) == 0 ? "" : "not what the worker sent";
+    const bool as_sent = told.payload.starts_with(answer.body);   // forwarded as it is
+    if (told.fault == Fault::not_json || told.fault == Fault::length_short) return as_sent ? "" : "not what the worker sent";
+    if (cut_like_an_end(told) && as_sent) return {};
     json j = json::parse(answer.body, nullptr, false);
     if (j.is_discarded()) return "no JSON";
     if (ask.kind == Kind::embeddings) {
@@ -111,14 +118,15 @@ std::string judge_unary(const Ask& ask, const Told& told, const Answer& answer, 
 
 }  // namespace
 
-std::string judge_answer(const Ask& ask, const Told& told, const Answer& answer, bool explained, Dialect dialect, Counts& counts) {
+std::string judge_answer(const Ask& ask, const Told& told, const Answer& answer, bool explained, const FlowOptions& flow, Counts& counts) {
+    const bool launch = flow.api.dialect == Dialect::launch;
     if (told.poisoned) return {};
     if (told.heard) counts.faults[static_cast<size_t>(told.fault)]++;
     if (answer.status == 200) {
         if (told.status != 200) return "a 200 that no worker gave";
         bool sse = answer.field("content-type").starts_with("text/event-stream");
         if (sse != ask.stream) return "the other content type";
-        if (ask.stream) return judge_stream(ask, told, answer, explained, counts);
+        if (ask.stream) return judge_stream(ask, told, answer, explained, flow.path == FlowOptions::Path::forward, counts);
         if (answer.complete) return judge_unary(ask, told, answer, counts);
         if (!explained) return "broken off without a reason";
         counts.broken++;
@@ -130,11 +138,13 @@ std::string judge_answer(const Ask& ask, const Told& told, const Answer& answer,
         return {};
     }
     counts.unary_errors++;
+    if (cut_like_an_end(told) && answer.status == told.status && launch)
+        return told.payload.starts_with(answer.body) ? "" : "not what the worker sent";
     if (answer.body.empty() || json::parse(answer.body, nullptr, false).is_discarded()) return "an error that is no JSON";
     if (told.fault == Fault::error_status && told.heard && told.finished) {
         if (answer.status != told.status) return "the worker said " + std::to_string(told.status);
-        if (dialect == Dialect::launch && answer.body != told.payload) return "not the worker's own words";
-    } else if (answer.status == 500) {
+        if (launch && answer.body != told.payload) return "not the worker's own words";
+    } else if (answer.status == 500 && told.status != 500) {
         return "an internal error";
     }
     return {};

@@ -21,6 +21,7 @@ struct SimLink : std::enable_shared_from_this<SimLink> {
     Way way[2];
     SimTransport* end[2] = {};
     bool reset_sent[2] = {};           // towards that end
+    enum class Strays : uint8_t { none, sent, minded, ignored } strays[2] = {};   // towards that end
 
     Instant when(int to) {
         Way& w = way[to];
@@ -77,6 +78,10 @@ SimTransport::~SimTransport() {
 
 void SimTransport::finish_send() { link_->send_fin(1 - side_); }
 
+void SimTransport::sent_strays() { link_->strays[1 - side_] = SimLink::Strays::sent; }
+
+bool SimTransport::strays_ignored() const { return link_->strays[1 - side_] == SimLink::Strays::ignored; }
+
 bool SimTransport::stale() { return hung_up_ || broken_ || !link_->way[side_].arrived.empty(); }
 
 Transport::Got SimTransport::try_recv() {
@@ -89,6 +94,7 @@ Transport::Got SimTransport::try_recv() {
     char* buffer = Core::here().read_buffer();
     std::memcpy(buffer, way.arrived.data(), n);
     way.arrived.erase(0, n);
+    if (!way.arrived.empty()) can_read();
     link_->wake_sender(side_);
     return {buffer, static_cast<ssize_t>(n)};
 }
@@ -99,6 +105,8 @@ ssize_t SimTransport::try_send(const iovec* pieces, int n) {
     std::string bytes;
     for (int i = 0; i < n; i++) bytes.append(static_cast<const char*>(pieces[i].iov_base), pieces[i].iov_len);
     if (bytes.empty()) return 0;
+    if (auto& strays = link_->strays[side_]; strays == SimLink::Strays::sent)
+        strays = link_->way[side_].arrived.empty() ? SimLink::Strays::minded : SimLink::Strays::ignored;
     size_t space = link_->weather.capacity - std::min(link_->weather.capacity, way.load());
     Random& random = link_->net.random_;
     size_t take = std::min(bytes.size(), space);

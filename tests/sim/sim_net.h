@@ -33,6 +33,8 @@ public:
     void finish_send() override;
     void reset() override { reset_at_close_ = true; }
     bool stale() override;
+    void sent_strays();                  // the last bytes sent are nobody's answer: the other end must not send again once it could see them
+    bool strays_ignored() const;         // ... and yet it did
     PeerAddress peer() const override { return {PeerAddress::v4, 7, {198, 51, 100, 7}}; }
 
 protected:

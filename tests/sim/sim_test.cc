@@ -56,33 +56,40 @@ bool run_one(uint64_t seed, Change change, Counts& counts, uint64_t* turns = nul
         std::cerr << "seed " << seed << " leaves " << frames_live_bytes() - frames << " bytes of coroutine frames\n";
         good = false;
     }
-    EXPECT_TRUE(good) << "again: WEIR_SIM_SEED=" << seed;
+    EXPECT_TRUE(good) << "again: WEIR_SIM_SEED=" << seed << " --gtest_filter=Simulation." << testing::UnitTest::GetInstance()->current_test_info()->name();
     return good;
 }
 
-TEST(Simulation, Seeds) {
-    quiet();
-    Counts counts;
-    auto as_drawn = [](Options&, SimNet&) {};
-    if (std::getenv("WEIR_SIM_SEED")) {
-        run_one(from_environment("WEIR_SIM_SEED", 0), as_drawn, counts, nullptr, true);
-        return;
-    }
-    uint64_t seeds = from_environment("WEIR_SIM_SEEDS", seeds_default), bad = 0;
-    for (uint64_t seed = 1; seed <= seeds && bad < 5; seed++) bad += !run_one(seed, as_drawn, counts);
+void print(uint64_t seeds, const Counts& counts) {
     std::cerr << seeds << " seeds: " << counts.whole << " whole answers, " << counts.unary_errors << " error answers, " << counts.stream_errors
               << " errors in streams, " << counts.broken << " broken off, " << counts.own << " own answers, " << counts.wrong << " wrong requests, "
-              << counts.destroyed << " destroyed, " << counts.continued << " continued, "
-              << counts.queued << " times queued\n";
-    for (size_t i = 0; i < counts.faults.size(); i++) {
-        std::cerr << (i ? ", " : "faults: ") << name(static_cast<Fault>(i)) << " " << counts.faults[i];
-        if (seeds >= 200) {
-            EXPECT_GT(counts.faults[i], 0u) << "never reached: " << name(static_cast<Fault>(i));
-        }
-    }
+              << counts.destroyed << " destroyed, " << counts.continued << " continued, " << counts.queued << " times queued\n";
+    for (size_t i = 0; i < counts.faults.size(); i++) std::cerr << (i ? ", " : "faults: ") << name(static_cast<Fault>(i)) << " " << counts.faults[i];
     std::cerr << "\n";
-    if (seeds < 200) return;
-    // A simulation that reaches nothing proves nothing.
+}
+
+// One configuration over all seeds, or over the one that is asked for. False: there is nothing to count.
+template <class Change>
+bool run_seeds(Change change, Counts& counts, uint64_t& seeds) {
+    quiet();
+    seeds = from_environment("WEIR_SIM_SEEDS", seeds_default);
+    if (std::getenv("WEIR_SIM_SEED")) {
+        run_one(from_environment("WEIR_SIM_SEED", 0), change, counts, nullptr, true);
+        return false;
+    }
+    uint64_t bad = 0;
+    for (uint64_t seed = 1; seed <= seeds && bad < 5; seed++) bad += !run_one(seed, change, counts);
+    print(seeds, counts);
+    if (seeds < 200) return false;
+    for (size_t i = 0; i < counts.faults.size(); i++) EXPECT_GT(counts.faults[i], 0u) << "never reached: " << name(static_cast<Fault>(i));
+    return true;
+}
+
+// A simulation that reaches nothing proves nothing: both look at what they counted.
+TEST(Simulation, Seeds) {
+    Counts counts;
+    uint64_t seeds = 0;
+    if (!run_seeds([](Options&, SimNet&) {}, counts, seeds)) return;
     EXPECT_GT(counts.whole, seeds);
     EXPECT_GT(counts.unary_errors, seeds / 20);
     EXPECT_GT(counts.stream_errors, seeds / 20);
@@ -92,6 +99,19 @@ TEST(Simulation, Seeds) {
     EXPECT_GT(counts.destroyed, seeds / 20);
     EXPECT_GT(counts.continued, seeds / 100);
     EXPECT_GT(counts.queued, seeds / 100);
+}
+
+TEST(Simulation, SeedsUnderLoad) {
+    Counts counts;
+    uint64_t seeds = 0;
+    auto load = [](Options& o, SimNet&) {
+        o.clients = 6;
+        o.destroy_per_10k = 40;
+    };
+    if (!run_seeds(load, counts, seeds)) return;
+    EXPECT_GT(counts.whole, 4 * seeds);
+    EXPECT_GT(counts.destroyed, seeds);
+    EXPECT_GT(counts.queued, seeds / 20);
 }
 
 TEST(Simulation, TheSameSeedIsTheSameRun) {
@@ -116,7 +136,6 @@ TEST(Simulation, DestroyedWhileRequestsWait) {
         o.clients = 6;
         o.requests_max = 1;
         o.destroy_per_10k = 40;
-        o.workers_crash = false;   // who waits has none yet
         o.fault_percent = 20;
     };
     for (uint64_t seed = 1; seed <= seeds; seed++)

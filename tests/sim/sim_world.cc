@@ -95,10 +95,11 @@ const Ask* World::ask(const std::string& id) const {
     return it == by_name_.end() ? nullptr : it->second;
 }
 
-std::unique_ptr<SimTransport> World::dial_gateway() {
+std::pair<std::unique_ptr<SimTransport>, const Served*> World::dial_gateway() {
     auto [near, far] = net.connect(options.weather);
-    served_.emplace_back().nursery.spawn(serve_http1(std::move(far), *flow_, limits, draining_));
-    return std::move(near);
+    Served& served = served_.emplace_back();
+    served.nursery.spawn(serve_http1(std::move(far), *flow_, limits, draining_));
+    return {std::move(near), &served};
 }
 
 Task<Result<std::unique_ptr<Transport>>> World::connect(void* self, const Target& target) {
@@ -117,11 +118,14 @@ Task<Result<std::unique_ptr<Transport>>> World::connect(void* self, const Target
 void World::destroy(Options::Victim victim) {
     disturbed_ = true;
     counts.destroyed++;
-    if (victim == Options::worker && !options.workers_crash) victim = Options::connection;
     if (victim == Options::worker) {
         SimEngine& e = engines_[random.below(engines_.size())];
         trace("a worker crashes");
-        return e.connections.cancel();
+        crashing = true;
+        e.connections.cancel();
+        crashing = false;
+        silent_closes++;
+        return;
     }
     auto pick = [&](auto& list) { return std::next(list.begin(), static_cast<long>(random.below(list.size()))); };
     if (victim == Options::client) {
@@ -129,7 +133,9 @@ void World::destroy(Options::Victim victim) {
         pick(clients_)->cancel();
     } else if (!served_.empty()) {
         trace("a connection's tasks are destroyed");
-        pick(served_)->nursery.cancel();
+        auto served = pick(served_);
+        served->destroyed = true;
+        served->nursery.cancel();
     }
 }
 
@@ -231,9 +237,9 @@ const std::vector<std::string>& World::run() {
 bool World::explained(const Ask& ask) const {
     auto it = told_.find(ask.id);
     bool heard = it != told_.end() && it->second.heard > 0;
-    if (heard && !harmless(it->second.fault)) return true;
-    if (!heard && (refused_ || idle_closes)) return true;
-    return disturbed_ || options.tight_budget || options.flow.total_ms || options.flow.api.body_max < ask.body.size();
+    if (heard && (!harmless(it->second.fault) || it->second.crashed)) return true;
+    if (!heard && (refused_ || silent_closes)) return true;
+    return options.tight_budget || options.flow.total_ms || options.flow.api.body_max < ask.body.size();
 }
 
 void World::check_request(const Ask& ask, const std::string& method, const std::string& path, const std::string& body) {
@@ -245,7 +251,7 @@ void World::check_request(const Ask& ask, const std::string& method, const std::
 
 void World::judge(const Got& got) {
     const Answer& answer = got.answer;
-    bool reset = false;
+    bool reset = got.over->destroyed;
     for (const Ask* other : got.beside) reset |= other != got.ask && explained(*other);
     if (got.ask && extras && !told_[got.ask->id].heard) return;   // it may have met bytes that were another's
     counts.continued += answer.interim > 0;
@@ -253,9 +259,9 @@ void World::judge(const Got& got) {
     if (answer.bad) {
         wrong = "the framing of the answer is broken";
     } else if (got.ask) {
-        wrong = judge_answer(*got.ask, told_[got.ask->id], answer, reset || explained(*got.ask), options.flow.api.dialect, counts);
+        wrong = judge_answer(*got.ask, told_[got.ask->id], answer, reset || explained(*got.ask), options.flow, counts);
     } else if (!answer.complete) {
-        if (!disturbed_ && !reset) wrong = "no whole answer from the gateway itself";
+        if (!reset) wrong = "no whole answer from the gateway itself";
     } else if (got.status == 0) {
         counts.wrong++;
         if (answer.status < 400 || answer.status > 505 || !answer.closes) wrong = "a wrong request was answered with " + std::to_string(answer.status);

@@ -24,11 +24,15 @@ struct Options {                         // drawn from the seed; a test may chan
     FlowOptions flow;
     std::string policy;
     uint32_t requests_max = 0;           // that a worker takes at a time, others wait; 0: any number, and no queue
-    bool workers_crash = true;           // among what is destroyed
     uint64_t destroy_at = 0;             // a turn: destroy `victim` then; 0: never
     enum Victim : uint8_t { connection, worker, client, victims } victim = connection;
 };
 Options draw_options(Random&);
+
+struct Served {                          // the gateway's end of a client's connection
+    Nursery nursery;
+    bool destroyed = false;
+};
 
 struct Counts {                          // over many runs: shows that the simulation still reaches what it should
     uint64_t whole = 0, unary_errors = 0, stream_errors = 0, broken = 0, own = 0, wrong = 0, left = 0, destroyed = 0, continued = 0, queued = 0;
@@ -48,10 +52,11 @@ public:
     const Ask& new_ask();
     const Ask* ask(const std::string& id) const;
     Told& told(int id) { return told_[id]; }
-    std::unique_ptr<SimTransport> dial_gateway();
+    std::pair<std::unique_ptr<SimTransport>, const Served*> dial_gateway();
     void left(const Ask& ask) { left_at_[ask.id] = net.now(); }
-    // What a client got. `beside`: requests of the same connection; an error of theirs may end it with a reset, which takes answers with it.
-    struct Got { const Ask* ask; int status; Answer answer; std::vector<const Ask*> beside; };
+    // What a client got, over which connection. `beside`: requests of the same connection; an error of theirs may end it with a reset,
+    // which takes answers with it.
+    struct Got { const Ask* ask; int status; Answer answer; const Served* over; std::vector<const Ask*> beside; };
     void got(Got got) { got_.push_back(std::move(got)); }
     bool explained(const Ask& ask) const;   // an error has a cause that the client did not make
     void check_request(const Ask&, const std::string& method, const std::string& path, const std::string& body);
@@ -64,11 +69,11 @@ public:
     Random random;
     Options options;
     ServerLimits limits;
-    uint64_t idle_closes = 0, extras = 0;   // what workers did beside answering
+    bool crashing = false;               // the worker's tasks are being destroyed
+    uint64_t silent_closes = 0, extras = 0;   // of workers: connections closed without having said so, bytes behind answers
     Counts counts;
 
 private:
-    struct Served { Nursery nursery; };
     static Task<Result<std::unique_ptr<Transport>>> connect(void* self, const Target& target);
     void turn();
     void destroy(Options::Victim victim);
@@ -101,7 +106,7 @@ private:
 };
 
 // What a client may see of the answer to `ask`; an empty text: all is well. `explained`: an error has a cause the client did not make.
-std::string judge_answer(const Ask&, const Told&, const Answer&, bool explained, Dialect, Counts&);
+std::string judge_answer(const Ask&, const Told&, const Answer&, bool explained, const FlowOptions&, Counts&);
 std::string compare_request(const Ask&, const std::string& body, bool byte_for_byte);
 
 }  // namespace weir::sim
