@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "net/resolver.h"
+#include "net/tls.h"
 #include "wire/dynamo_frames.h"
 #include "wire/two_part.h"
 
@@ -100,6 +101,8 @@ CallHome::~CallHome() {
 }
 
 Result<void> CallHome::listen() {
+    if (options_.tls && homes_.size() > 1)
+        return Failure(Code::bad_field, "workers cannot dial one port of several cores under TLS: leave the port open, or run one core");
     TRY(Address at, parse_address(options_.bind_host, options_.port));
     const int fd = ::socket(at.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return os_failure("socket");
@@ -151,7 +154,17 @@ Task<void> CallHome::accept_loop() {
 Task<void> CallHome::greet(int fd) {
     int one = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    auto socket = std::make_unique<SocketTransport>(fd);
+    std::unique_ptr<SocketTransport> socket;
+    if (options_.tls) {
+        auto secure = co_await tls_accept(fd, *options_.tls, options_.handshake_ms);
+        if (!secure) {
+            counts.bad++;
+            co_return;
+        }
+        socket.reset(static_cast<SocketTransport*>((*secure).release()));   // which a TLS connection is
+    } else {
+        socket = std::make_unique<SocketTransport>(fd);
+    }
     socket->deadline_in(options_.handshake_ms);
     TwoPartReader reader(handshake_header_max, 0);
     TwoPart first;

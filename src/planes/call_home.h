@@ -11,6 +11,8 @@
 
 namespace weir {
 
+class TlsServer;   // net/tls.h
+
 struct CallHomeOptions {
     std::string bind_host = "0.0.0.0"; // address literal
     std::string advertise;             // host that workers dial; empty: the first address of this machine that is not loopback, else 127.0.0.1
@@ -18,6 +20,7 @@ struct CallHomeOptions {
     uint64_t handshake_ms = 10'000;    // from accept to the first message
     size_t greeting_max = 4'096;       // connections without handshake yet; more are closed
     size_t expected_max = 65'536;      // subjects
+    const TlsServer* tls = nullptr;    // workers must dial under TLS; outlives the home
 };
 
 class CallHome;
@@ -53,7 +56,8 @@ public:
     Result<void> listen();                       // binds; connections wait in the backlog until start()
     void start();                                // on the core
     void stop();                                 // on the core: takes no new calls; streams that run go on
-    // All homes of the process by core index, when they share a port: a call that came to the wrong core is handed over.
+    // All homes of the process by core index, when they share a port: a call that came to the wrong core is handed over. Before listen(),
+    // which then refuses TLS: such a connection cannot move to another core.
     void share(std::vector<CallHome*> homes) { homes_ = std::move(homes); }
     const std::string& address() const { return address_; }   // "ip:port", for connection_info
     uint16_t port() const { return port_; }

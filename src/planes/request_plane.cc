@@ -1,5 +1,7 @@
 #include "planes/request_plane.h"
 
+#include "net/tls.h"
+
 namespace weir {
 namespace {
 
@@ -34,10 +36,11 @@ struct RequestPlane::Ack : Timer {
 
 struct RequestPlane::Connection : ListNode {
     Host& host;
-    SocketTransport socket;
+    const std::unique_ptr<SocketTransport> transport;
+    SocketTransport& socket;
     std::deque<Ack*> acks;             // references into it stay valid while ends are pushed and popped
     bool retired = false;              // takes no new requests: it owes an acknowledgement for too long
-    Connection(Host& host, int fd) : host(host), socket(fd) { host.open++; }
+    Connection(Host& host, std::unique_ptr<SocketTransport> t) : host(host), transport(std::move(t)), socket(*transport) { host.open++; }
     ~Connection() {
         host.open--;
         for (Ack* ack : acks)
@@ -109,10 +112,19 @@ RequestPlane::Connection* RequestPlane::with_room(Host& host) {
     return best;
 }
 
-Task<Result<int>> RequestPlane::connect(const PlaneAddress& address) {
-    if (connector_) co_return co_await connector_(connector_self_, address);
-    CO_TRY(auto addresses, co_await resolver_.resolve(address.host, address.port, limits_.connect_ms));
-    co_return co_await connect_any(std::move(addresses), limits_.connect_ms);
+Task<Result<std::unique_ptr<SocketTransport>>> RequestPlane::connect(const PlaneAddress& address) {
+    int fd = -1;
+    if (connector_) {
+        CO_TRY(fd, co_await connector_(connector_self_, address));
+    } else {
+        CO_TRY(auto addresses, co_await resolver_.resolve(address.host, address.port, limits_.connect_ms));
+        CO_TRY(fd, co_await connect_any(std::move(addresses), limits_.connect_ms));
+    }
+    if (!tls_) co_return std::make_unique<SocketTransport>(fd);
+    const std::string name = server_name_.empty() ? address.host : server_name_;
+    CO_TRY(std::unique_ptr<Transport> secure, co_await tls_connect(fd, *tls_, name, "", limits_.connect_ms));
+    secure->deadline_in(0);
+    co_return std::unique_ptr<SocketTransport>(static_cast<SocketTransport*>(secure.release()));   // which a TLS connection is
 }
 
 Task<Result<RequestPlane::Connection*>> RequestPlane::connection_to(const PlaneAddress& address) {
@@ -130,11 +142,11 @@ Task<Result<RequestPlane::Connection*>> RequestPlane::connection_to(const PlaneA
         }
         if (host.open >= limits_.connections_max) co_return Failure(Code::ack_error, "every connection to the worker is full");
         Dialling dialling(host);
-        auto fd = co_await connect(address);
+        auto socket = co_await connect(address);
         dialling.ended = true;
-        if (!fd) co_return std::move(fd).error();
+        if (!socket) co_return std::move(socket).error();
         dialling.ok = true;
-        auto made = std::make_unique<Connection>(host, *fd);
+        auto made = std::make_unique<Connection>(host, *std::move(socket));
         host.connections.push_back(*made);
         serving_.spawn(serve(std::move(made)));   // ends at once when the peer has left already
         if (Connection* c = with_room(host)) co_return c;

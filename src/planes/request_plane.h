@@ -27,6 +27,8 @@ public:
     virtual Task<Result<void>> send(Str subject, Str headers, Str payload) = 0;   // as RequestPlane::send
 };
 
+class TlsClient;   // net/tls.h
+
 class RequestPlane {
 public:
     RequestPlane(Core& core, Resolver& resolver, RequestPlaneLimits limits = {});
@@ -36,6 +38,8 @@ public:
     // first_byte_timeout: the worker may have taken it; too_large. Destroyed while it waits: the request stays sent, see ExpectedCall.
     Task<Result<void>> send(const PlaneAddress& address, Str headers, Str payload);
     void subjects_through(SubjectSender* sender) { subjects_ = sender; }   // which outlives the plane; null: such addresses fail to connect
+    // Connections made from now on are under TLS; `server_name` is what workers' certificates must say, empty: their address.
+    void secure(const TlsClient* tls, std::string server_name) { tls_ = tls, server_name_ = std::move(server_name); }
     // Where connections come from instead of the network (tests). A connected, non-blocking fd.
     using Connector = Task<Result<int>> (*)(void* self, const PlaneAddress&);
     void connect_through(Connector connector, void* self) { connector_ = connector, connector_self_ = self; }
@@ -49,13 +53,15 @@ private:
     struct Host { List<Connection> connections; List<Dialled> waiting; size_t open = 0; bool dialling = false; };
     struct Dialling;
     Connection* with_room(Host&);
-    Task<Result<int>> connect(const PlaneAddress&);
+    Task<Result<std::unique_ptr<SocketTransport>>> connect(const PlaneAddress&);
     Task<Result<Connection*>> connection_to(const PlaneAddress&);
     Task<void> serve(std::unique_ptr<Connection>);
     Core& core_;
     Resolver& resolver_;
     const RequestPlaneLimits limits_;
     SubjectSender* subjects_ = nullptr;
+    const TlsClient* tls_ = nullptr;
+    std::string server_name_;
     Connector connector_ = nullptr;
     void* connector_self_ = nullptr;
     std::unordered_map<std::string, std::unique_ptr<Host>> hosts_;

@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import time
 
+import certificates
 import dynamo_suite
 import provide
 import toy_model
@@ -111,6 +112,24 @@ def brokers(case):
                 second.end()
 
 
+def under_tls(case):
+    """Requests and calls home under TLS, certificates both ways."""
+    provide.tool("openssl", "openssl")
+    ca = certificates.authority(case.folder, "planes-ca")
+    key, cert = certificates.signed(case.folder, "planes", ca)
+    names = {"CERT": cert, "KEY": key, "CA_CERT": ca[1], "CLIENT_CERT": cert, "CLIENT_KEY": key, "CLIENT_CA_CERT": ca[1]}
+    case.variables = {f"DYN_TCP_TLS_{name}_PATH": str(path) for name, path in names.items()} | {"DYN_TCP_TLS_SERVER_NAME": "localhost"}
+    with case.worker("tls"):
+        *answers, end = case.probe("tls", "ask", 50, 33, 20)
+        case.check("50 requests at once under TLS", len(answers) == 50 and all(whole(a, 20, 33) for a in answers), answers[:3])
+        left, again, end = case.probe("tls", "leave")
+        case.check("a stream that is left is killed and the next goes on", 0 < left["tokens"] < 50000 and whole(again, 5, 20), (left, again))
+        other = certificates.authority(case.folder, "other-ca")
+        case.variables["DYN_TCP_TLS_CA_CERT_PATH"] = str(other[1])
+        answer, end = case.probe("tls", "ask", 1, 33, 20)
+        case.check("a worker of another CA is not trusted", answer["error"] == "connect_failed", answer)
+
+
 def workers_come_and_go(case):
     with case.worker("many", "--num-workers", "3") as three, case.worker("many") as fourth:
         found = case.probe("many", "workers", 4)[-1]
@@ -175,7 +194,7 @@ def suite(setup, dialect, tls):
         raise Unavailable(f"no {PROBE}: ninja dynamo_probe")
     passed, failed, said = 0, 0, []
     for requests, events in (("tcp", "zmq"), ("tcp", "nats"), ("nats", "nats")):
-        parts = (asked_and_heard, brokers) if events == "zmq" else (asked_and_heard, workers_come_and_go, servers_restart)
+        parts = (asked_and_heard, brokers, under_tls) if events == "zmq" else (asked_and_heard, workers_come_and_go, servers_restart)
         for part in parts:
             with tempfile.TemporaryDirectory(prefix="weir-planes-") as folder, contextlib.ExitStack() as stack:
                 case = Planes(pathlib.Path(folder), requests, events)

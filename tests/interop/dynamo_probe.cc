@@ -1,7 +1,7 @@
 // A small client on the gateway's own parts: finds workers in a folder of records, sends them token requests, prints what comes back as
 // JSON lines. Driven by dynamo_suite.py.
 //   dynamo_probe FOLDER MODEL COMMAND [ARGUMENT...]     FOLDER of records, or etcd:http://host:port; NATS_SERVER: where NATS is;
-//                                                      DYN_ZMQ_BROKER_URL: the broker that events come through
+//                                                      DYN_ZMQ_BROKER_URL: the broker that events come through; DYN_TCP_TLS_*
 //     workers N                     until N workers of the model are found
 //     gone                          until the model has no worker left
 //     ask COUNT PROMPT MAX [CODEC [IDLE_MS]]   COUNT requests at once, PROMPT tokens each, round robin over the workers
@@ -27,6 +27,7 @@
 #include "dispatch/dynamo_stream.h"
 #include "engine/kv_feed.h"
 #include "net/core.h"
+#include "net/tls.h"
 #include "planes/event_subscriber.h"
 #include "planes/nats_planes.h"
 #include "planes/zmq_broker.h"
@@ -85,12 +86,13 @@ struct Asked {
 };
 
 struct Client {
+    explicit Client(Core& core, CallHomeOptions options) : core(core), home(core, std::move(options)) {}
     Core& core;
     Resolver resolver{core};
     RequestPlane plane{core, resolver};
     std::unique_ptr<NatsClient> nats;
     std::unique_ptr<NatsRequests> subjects;
-    CallHome home{core, {}};
+    CallHome home;
     PlaneTimes times;
     size_t asked = 0;
 };
@@ -392,7 +394,19 @@ int main(int argc, char** argv) {
         discovery = file_discovery({where});
     }
     DynamoFleet fleet({}, probe);
-    Client client{core};
+    auto variable = [](const char* name) { return std::string(std::getenv(name) ? std::getenv(name) : ""); };
+    CallHomeOptions home;
+    std::unique_ptr<TlsServer> tls_server;
+    std::unique_ptr<TlsClient> tls_client;
+    if (const std::string ca = variable("DYN_TCP_TLS_CA_CERT_PATH"); !ca.empty()) {
+        auto listens = TlsServer::load({variable("DYN_TCP_TLS_CERT_PATH"), variable("DYN_TCP_TLS_KEY_PATH"), variable("DYN_TCP_TLS_CLIENT_CA_CERT_PATH")});
+        auto dials = TlsClient::load({variable("DYN_TCP_TLS_CLIENT_CERT_PATH"), variable("DYN_TCP_TLS_CLIENT_KEY_PATH"), {ca}});
+        if (!listens || !dials) return 1;
+        tls_server = *std::move(listens), tls_client = *std::move(dials);
+        home.tls = tls_server.get();
+    }
+    Client client(core, home);
+    if (tls_client) client.plane.secure(tls_client.get(), variable("DYN_TCP_TLS_SERVER_NAME"));
     if (const char* server = std::getenv("NATS_SERVER")) {
         NatsOptions options;
         options.servers = {server};
