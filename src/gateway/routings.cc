@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "gateway/launch_settings.h"
 #include "gateway/loads.h"
 #include "gateway/model_queue.h"
 #include "obs/log.h"
@@ -116,7 +117,7 @@ void EventAppliers::start() {
 
 Result<std::unique_ptr<Routings>> Routings::make(const Config& config, uint64_t memory, Core& spare) {
     std::unique_ptr<Routings> r(new Routings());
-    r->config_ = config;
+    r->config_ = launch_settings(config);
     r->home_ = &spare;
     r->policy_ = policy_config(r->config_);
     const PolicyRow* row = find_policy(config.router.policy);
@@ -126,7 +127,7 @@ Result<std::unique_ptr<Routings>> Routings::make(const Config& config, uint64_t 
     const RouterConfig& router = config.router;
     if (router.admission != "none" && !router.busy_decode_blocks && !router.busy_prefill_frac && !router.busy_prefill_tokens)
         LOG_WARN(route, "admission control without a threshold: no worker is ever passed over", {"admission", router.admission});
-    const KvConfig& kv = config.kv;
+    const KvConfig& kv = r->config_.kv;
     if (r->needs_ & (need::device | need::lower_tiers | need::predicted)) {
         const uint64_t bytes = kv.index_bytes_max ? kv.index_bytes_max : std::max<uint64_t>(memory / index_share, kv::index_bytes_min);
         TRY(r->index_, kv::KvIndex::make({bytes}));
@@ -215,8 +216,8 @@ std::shared_ptr<const RoutingMap> Routings::follow(const FleetViewRef& now) {
         if (current.models.contains(model) || current.models.size() >= models_max) continue;
         if (!next) next = std::make_shared<RoutingMap>(*map_);
         auto routing = make_routing(model);
-        if (queues()) {
-            queues_.push_back(std::make_unique<ModelQueue>(*home_, queue_settings(config_), model));
+        if (queues() || waits_for_loads(config_)) {
+            queues_.push_back(std::make_unique<ModelQueue>(*home_, waits_for_loads(config_) ? load_queue(config_) : queue_settings(config_), model));
             routing->queue = &queues_.back()->gate();
         }
         next->models.emplace(model, std::move(routing));

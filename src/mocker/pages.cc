@@ -108,6 +108,7 @@ MockReply loads_page(const MockEngine& e) {
     for (size_t i = 0; i < e.ranks(); ++i) {
         const sim::EngineLoad load = e.rank(i).load();
         w.object().member("dp_rank", i).member("num_running_reqs", load.running).member("num_waiting_reqs", load.waiting);
+        w.member("num_waiting_uncached_tokens", e.rank(i).waiting_tokens());
         w.member("num_total_reqs", load.running + load.waiting).member("num_used_tokens", tokens_in_use(e, load));
         w.member("max_total_num_tokens", rank_tokens(e)).member("token_usage", load.kv_usage());
         w.member("cache_hit_rate", e.rank(i).totals().hit_rate()).member("utilization", load.running / seqs);

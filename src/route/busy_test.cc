@@ -124,5 +124,26 @@ TEST_F(BusyTest, RoomForTheQueue) {
     EXPECT_TRUE(any_room(fleet, t, eligible));
 }
 
+TEST_F(BusyTest, FullByWhatWaitsAtTheEngine) {
+    add(1);
+    const RankRef rank = registry.view()->ranks()[0];
+    QueueThreshold cap;
+    EXPECT_FALSE(cap.set());
+    cap.waiting = 3;
+    EXPECT_TRUE(cap.set());
+    cells.at(0).since_requests = 3;
+    EXPECT_FALSE(full(rank, cap)) << "nothing was reported";
+    LoadReport report;
+    report.waiting = 2;
+    cells.report(0, report, ns_per_s);
+    EXPECT_FALSE(full(rank, cap));
+    EXPECT_TRUE(any_room(*registry.view(), cap, eligible));
+    cells.at(0).since_requests = 1;
+    EXPECT_TRUE(full(rank, cap));
+    EXPECT_FALSE(any_room(*registry.view(), cap, eligible));
+    cells.forget(0);
+    EXPECT_FALSE(full(rank, cap));
+}
+
 }  // namespace
 }  // namespace weir::route

@@ -1,9 +1,12 @@
 """What engines say of their load, and what routing makes of it: `weir launch` polls its workers."""
+import json
 import pathlib
 import sys
+import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
 import e2e  # noqa: E402
+import toy_model  # noqa: E402
 from e2e import CHAT, SLOW, FakeWorker, chat, metric, request, wait_until  # noqa: E402
 
 FAST = ("--load-monitor-interval", "1")
@@ -111,6 +114,88 @@ class Policies(Case):
             self.known(weir, (one, two))
             self.ask(weir, text)
             self.assertEqual((len(home.requests), len(other.requests)), (2, 0) if stays else (1, 1), flags)
+
+
+class Waiting(Case):
+    """least_load passes over workers that have as many waiting as they may; when all have, requests wait."""
+    def full(self, *flags):
+        return self.before("--policy", "least_load", "--least-load-max-waiting-requests", "4", *OPEN, *FAST, *flags, engines=[Engine(waiting=4), Engine(waiting=9)])
+
+    def send(self, weir):
+        connection = self.keep(e2e.Connection(weir.http))
+        connection.send(e2e.request_bytes("POST", CHAT, chat()))
+        return connection
+
+    def waiting(self, weir, n):
+        wait_until(lambda: metric(weir.metrics, "dynamo_frontend_router_queue_pending_requests", model="fake") == n, 10 * SLOW, f"{n} waiting")
+
+    def test_until_a_worker_has_room(self):
+        weir, one, two = self.full()
+        client = self.send(weir)
+        self.waiting(weir, 1)
+        self.assertEqual((one.requests, two.requests), ([], []))
+        two.load = {"waiting": 3}
+        self.assertEqual(client.read_answer().status, 200)
+        self.assertEqual((len(one.requests), len(two.requests)), (0, 1))
+        self.waiting(weir, 0)
+
+    def test_what_was_sent_since_counts_too(self):
+        weir, one = self.before("--policy", "least_load", "--least-load-max-waiting-requests", "2", "--load-monitor-interval", "3600", *OPEN, engines=[Engine()])
+        self.assertEqual(self.counts(weir, 2, one), [2])
+        self.send(weir)
+        self.waiting(weir, 1)
+
+    def test_so_many_and_no_more(self):
+        weir, one, two = self.full()
+        for _ in range(100):
+            self.send(weir)
+        self.waiting(weir, 100)
+        answer = self.ask(weir, status=429)
+        self.assertEqual((answer.json()["error"]["code"], answer.header("retry-after")), ("admission_queue_full", "2"))
+
+
+class Tokens(Case):
+    def served_with_tokens(self, *flags):
+        folder = self.keep(tempfile.TemporaryDirectory())
+        toy_model.write(folder)
+        return self.before("--policy", "cache_aware", "--model-path", str(folder), *flags, engines=[Engine(), Engine()])
+
+    def why(self, weir, text):
+        answer = request(weir.http, "POST", CHAT, chat(text=text), [("x-weir-decision", "1")])
+        self.assertEqual(answer.status, 200, answer)
+        why = json.loads(answer.header("x-weir-decision"))
+        return why, why["candidates"][why["chosen"]]
+
+    def predicted(self, weir, blocks):
+        wait_until(lambda: metric(weir.metrics, "weir_router_predicted_blocks") == blocks, 10 * SLOW, f"{blocks} blocks believed to be held")
+
+    def test_a_prompt_goes_where_its_tokens_went(self):
+        for flags, block in (((), 16), (("--block-size", "32"), 32)):
+            weir, *_ = self.served_with_tokens(*flags)
+            held = 0
+            for text in ("hello " * 60, "other words " * 40, "and a third text " * 30):
+                why, first = self.why(weir, text)
+                self.assertEqual((why["block"], first["predicted"], why["why"]), (block, 0, "no match"), why)
+                held += why["prompt_tokens"] // block
+                self.predicted(weir, held)
+                again, same = self.why(weir, text)
+                self.assertEqual((same["id"], same["predicted"], again["why"]), (first["id"], why["prompt_tokens"] // block, "was sent this before"), again)
+
+    def test_a_short_match_is_none(self):
+        for flags, matches in (((), True), (("--cache-threshold", "0.9"), False)):
+            weir, *_ = self.served_with_tokens("--block-size", "1", *flags)
+            start = "word " * 60
+            why, _ = self.why(weir, start)
+            self.predicted(weir, why["prompt_tokens"])
+            again, _ = self.why(weir, start + "more " * 40)
+            self.assertEqual(again["why"], "was sent this before" if matches else "no match", again)
+
+    def test_what_is_remembered_is_bounded(self):
+        weir, *_ = self.served_with_tokens("--block-size", "4", "--max-tree-size", "160")
+        for n in range(8):
+            self.why(weir, f"{n} " * 40)
+        wait_until(lambda: metric(weir.metrics, "weir_router_predictions_total", what="pruned"), 10 * SLOW, "room was made")
+        self.assertLessEqual(metric(weir.metrics, "weir_router_predicted_blocks"), 40)
 
 
 class Overload(Case):
