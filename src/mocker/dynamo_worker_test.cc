@@ -88,7 +88,9 @@ struct WorkerLoop : testing::Test {
         request.body = body;
         request.metadata = std::span(metadata).first(want.fault.empty() ? 0 : 1);
         struct Mark { Asked& out; ~Mark() { out.done = true; } } mark{out};
-        auto stream = co_await call_worker(plane, home, *address, request, {want.prologue_ms, 0});
+        PlaneTimes times;
+        times.prologue_ms = want.prologue_ms;
+        auto stream = co_await call_worker(plane, home, *address, request, times);
         if (!stream) {
             out.error = name(stream.error()->code);
             out.detail = stream.error()->detail;
@@ -141,7 +143,8 @@ struct WorkerLoop : testing::Test {
         request.id = "recovery";
         request.codec = codec;
         request.body = body;
-        auto stream = co_await call_worker(plane, home, *address, request, {});
+        const PlaneTimes times;
+        auto stream = co_await call_worker(plane, home, *address, request, times);
         EXPECT_TRUE(stream);
         if (!stream) co_return;
         for (;;) {
