@@ -38,7 +38,7 @@ private:
         }
     };
 
-    Task<Result<void>> follow(RecordSink& sink, bool& listed);
+    Task<Result<void>> follow(RecordSink& sink, bool& watched);
     Task<Result<int64_t>> list(RecordSink& sink);
     Task<Result<int64_t>> list_pages(Values& now);
     void take(const etcd::KeyValue& kv, Values& into) const;
@@ -153,11 +153,9 @@ void EtcdDiscovery::tell(const etcd::WatchEvent& event, RecordSink& sink) {
     sink.put({place.first, place.second, value});
 }
 
-// Lists, then watches until something breaks.
-Task<Result<void>> EtcdDiscovery::follow(RecordSink& sink, bool& listed) {
+// Lists, then watches until something breaks. `watched`: it had come to that.
+Task<Result<void>> EtcdDiscovery::follow(RecordSink& sink, bool& watched) {
     CO_TRY(int64_t revision, co_await list(sink));
-    listed = true;
-    if (std::exchange(down_, false)) LOG_INFO(discovery, "etcd is back", {"address", client_->address()}, {"records", known_.size()});
     if (!std::exchange(synced_, true)) sink.synced();
     const size_t at = client_->at();
     auto opened = co_await client_->open(etcd::watch_path);
@@ -185,6 +183,8 @@ Task<Result<void>> EtcdDiscovery::follow(RecordSink& sink, bool& listed) {
             failure->detail = said.why;
             co_return failure;
         }
+        watched = true;
+        if (std::exchange(down_, false)) LOG_INFO(discovery, "etcd is back", {"address", client_->address()}, {"records", known_.size()});
         for (const etcd::WatchEvent& event : said.events) tell(event, sink);
     }
 }
@@ -193,10 +193,10 @@ Task<void> EtcdDiscovery::run(RecordSink& sink) {
     Nursery keeping;
     keeping.spawn(keep());
     for (uint64_t wait_ms = retry_first_ms;;) {
-        bool listed = false;
-        auto ended = co_await follow(sink, listed);
-        if (listed) wait_ms = retry_first_ms;
-        if (listed && compacted(ended.error())) {
+        bool watched = false;
+        auto ended = co_await follow(sink, watched);
+        if (watched) wait_ms = retry_first_ms;
+        if (watched && compacted(ended.error())) {
             LOG_INFO(discovery, "the watch fell behind what etcd keeps: listing anew");
         } else if (!std::exchange(down_, true)) {
             LOG_WARN(discovery, "etcd is lost; what was found stays, and it is tried again", {"address", client_->address()},

@@ -5,6 +5,8 @@
 #include "planes/fake_nats_test.h"
 #include "planes/nats_keys.h"
 #include "planes/nats_planes.h"
+#include "wire/big_endian.h"
+#include "wire/msgpack.h"
 
 namespace weir {
 namespace {
@@ -27,7 +29,7 @@ struct Nats : testing::Test {
         if (!setup) ADD_FAILURE() << setup.error()->message;
         client = std::make_unique<NatsClient>(loop.core, resolver, *setup);
         client->start();
-        return loop.until([&] { return client->connected(); }, 5'000);
+        return loop.until([&] { return client->connected(); });
     }
     Task<void> ask(std::string subject, std::string payload, uint64_t ms) {
         auto answer = co_await client->request(subject, "NATS/1.0\r\na: b\r\n\r\n", payload, ms);
@@ -35,10 +37,10 @@ struct Nats : testing::Test {
     }
     void request(std::string payload, uint64_t ms = 5'000) { loop.tasks.spawn(ask("to.them", std::move(payload), ms)); }
     bool published(size_t n) {
-        return loop.until([&] { return server.published.size() == n; }, 5'000);
+        return loop.until([&] { return server.published.size() == n; });
     }
     bool hears(const std::string& text) {
-        const bool heard = loop.until([&] { return said == text; }, 5'000);
+        const bool heard = loop.until([&] { return said == text; });
         if (!heard) ADD_FAILURE() << said << " instead of " << text;
         return heard;
     }
@@ -132,9 +134,9 @@ TEST_F(Nats, AServerThatTakesNothingIsNotGivenMore) {
     EXPECT_EQ(client->counts.refused, 1u);
     request(payload.substr(100));
     EXPECT_TRUE(hears("queue_full;"));
-    ASSERT_TRUE(loop.until([&] { return server.published.size() == taken; }, 20'000));
+    ASSERT_TRUE(loop.until([&] { return server.published.size() == taken; }));
     request("now it does");
-    EXPECT_TRUE(loop.until([&] { return server.published.size() == taken + 1; }, 5'000));
+    EXPECT_TRUE(loop.until([&] { return server.published.size() == taken + 1; }));
 }
 
 TEST_F(Nats, SubscriptionsOutliveTheConnection) {
@@ -162,7 +164,7 @@ TEST_F(Nats, SubscriptionsOutliveTheConnection) {
     server.message("a.b", "2", "3");
     EXPECT_TRUE(hears("down;down;up;up;a.b=3;"));
     first.reset();
-    ASSERT_TRUE(loop.until([&] { return server.unsubscribed.size() == 1; }, 5'000));
+    ASSERT_TRUE(loop.until([&] { return server.unsubscribed.size() == 1; }));
     EXPECT_EQ(server.unsubscribed[0], "2");
     server.message("a.b", "2", "late");
     server.message("c.y", "3", "4");
@@ -172,7 +174,7 @@ TEST_F(Nats, SubscriptionsOutliveTheConnection) {
 TEST_F(Nats, ConnectionsThatFellSilentAreLeft) {
     ASSERT_TRUE(make());
     server.say("PING\r\n");
-    ASSERT_TRUE(loop.until([&] { return server.pongs == 1; }, 5'000));
+    ASSERT_TRUE(loop.until([&] { return server.pongs == 1; }));
     const size_t before = server.pings;
     ASSERT_TRUE(passes([&] { return server.pings >= before + 2; }, 2'000));
     EXPECT_EQ(server.connections.size(), 1u);
@@ -196,7 +198,7 @@ TEST_F(Nats, ServersThatCannotBeUnderstoodAreLeftForTheNext) {
     server.say("WHAT\r\n");
     ASSERT_TRUE(passes([&] { return client->counts.connections == 2; }));
     server.say("-ERR 'Slow Consumer'\r\n");
-    ASSERT_TRUE(loop.until([&] { return client->counts.errors == 1; }, 5'000));
+    ASSERT_TRUE(loop.until([&] { return client->counts.errors == 1; }));
 }
 
 TEST_F(Nats, WhoWeAreIsSaidAsAsked) {
@@ -284,17 +286,24 @@ TEST_F(Nats, EventsLookAsOverZeroMq) {
         std::string said;
         void connected() override { said += "up;"; }
         void lost() override { said += "down;"; }
-        void message(const std::vector<std::string>& f) override { said += f[0] + "," + std::to_string(f.size()) + "," + f[3] + ";"; }
+        void message(const std::vector<std::string>& f) override {
+            said += f[0] + "," + (f[1].empty() ? "none" : std::to_string(read_big_endian(f[1])) + " " + std::to_string(read_big_endian(f[2]))) + "," + f[3] + ";";
+        }
     } events;
+    std::string envelope;
+    MsgpackWriter(envelope).map(3).text("publisher_id").number(uint64_t{9'000'000'000'000}).text("topic").text("kv-events").text("sequence").number(uint64_t{5});
     ASSERT_TRUE(make());
     {
         Nursery tasks;
         tasks.spawn(subscribe_nats_events(*client, "namespace.d.kv-events", "kv-events", events));
-        ASSERT_TRUE(loop.until([&] { return events.said == "up;"; }, 5'000));
+        ASSERT_TRUE(loop.until([&] { return events.said == "up;"; }));
         server.message("namespace.d.kv-events", "2", "abc");
-        EXPECT_TRUE(loop.until([&] { return events.said == std::string("up;kv-events,4,\1\0\0\0\3abc;", 24); }, 5'000)) << events.said;
+        EXPECT_TRUE(loop.until([&] { return events.said == std::string("up;kv-events,none,\1\0\0\0\3abc;", 27); }, 5'000)) << events.said;
+        events.said.clear();
+        server.message("namespace.d.kv-events", "2", envelope);
+        EXPECT_TRUE(loop.until([&] { return events.said.starts_with("kv-events,9000000000000 5,"); }, 5'000)) << events.said;
     }
-    ASSERT_TRUE(loop.until([&] { return server.unsubscribed.size() == 1; }, 5'000));
+    ASSERT_TRUE(loop.until([&] { return server.unsubscribed.size() == 1; }));
 }
 
 }  // namespace

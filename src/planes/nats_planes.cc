@@ -3,6 +3,7 @@
 #include "wire/big_endian.h"
 #include "wire/json_walk.h"
 #include "wire/json_write.h"
+#include "wire/msgpack.h"
 
 namespace weir {
 namespace {
@@ -23,6 +24,19 @@ std::string header_block(Str json) {
     return block;
 }
 
+// Publisher and sequence of an envelope, as its frames have them over ZeroMQ; empty: it is none.
+void read_numbers(Str envelope, std::string& publisher, std::string& sequence) {
+    publisher.clear(), sequence.clear();
+    MsgpackReader r(envelope);
+    for (uint32_t left = r.map(); left > 0 && r.ok(); left--) {
+        const Str key = r.text();
+        if (key == "publisher_id") append_big_endian(publisher, r.number(), 8);
+        else if (key == "sequence") append_big_endian(sequence, r.number(), 8);
+        else r.skip();
+    }
+    if (!r.ok()) publisher.clear(), sequence.clear();
+}
+
 class Frames final : public NatsListener {
 public:
     Frames(std::string topic, EventListener& listener) : listener_(listener) { frames_ = {std::move(topic), {}, {}, {}}; }
@@ -33,6 +47,7 @@ public:
         frame.assign(1, frame_version);
         append_big_endian(frame, m.payload.size(), 4);
         frame.append(m.payload);
+        read_numbers(m.payload, frames_[1], frames_[2]);
         listener_.message(frames_);
     }
 

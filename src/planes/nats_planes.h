@@ -19,8 +19,8 @@ private:
     const uint64_t ack_ms_;
 };
 
-// Messages of one subject ("prefix.topic"; all publishers of a scope share it: one subscription for them all). The listener gets the frames
-// it would get over ZeroMQ, with the second and third empty. Runs until destroyed; `client` and `listener` outlive it.
+// Messages of one subject ("prefix.topic"; all publishers of a scope share it, see SharedEvents). The listener gets the frames it would get
+// over ZeroMQ. Runs until destroyed; `client` and `listener` outlive it.
 Task<void> subscribe_nats_events(NatsClient& client, std::string subject, std::string topic, EventListener& listener);
 
 }  // namespace weir
