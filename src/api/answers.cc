@@ -1,5 +1,7 @@
 #include "api/answers.h"
 
+#include <set>
+
 #include "wire/json_write.h"
 
 namespace weir::api {
@@ -55,12 +57,18 @@ Reply model_reply(const Options& options, std::span<const ModelInfo> models, Str
 
 static void put_instances(const Standing& standing, JsonWriter& w) {
     w.key("endpoints").array();
+    std::set<std::string> endpoints;
     for (const InstanceInfo& i : standing.instances)
-        w.text("dyn://" + std::string(i.namespace_) + "." + std::string(i.component) + "." + std::string(i.endpoint));
+        endpoints.insert("dyn://" + std::string(i.namespace_) + "." + std::string(i.component) + "." + std::string(i.endpoint));
+    for (const std::string& e : endpoints) w.text(e);
     w.end_array().key("instances").array();
     for (const InstanceInfo& i : standing.instances) {
         w.object().member("component", i.component).member("endpoint", i.endpoint).member("namespace", i.namespace_).member("instance_id", i.id);
-        w.key("transport").object().member(i.address.starts_with("http") ? "http" : "tcp", i.address).end_object().end_object();
+        const Str transport = !i.transport.empty() ? i.transport : i.address.starts_with("http") ? Str("http") : Str("tcp");
+        w.key("transport").object().member(transport, i.address).end_object();
+        if (!i.device.empty()) w.member("device_type", i.device);
+        if (!i.codec.empty()) w.member("request_plane_codec", i.codec);
+        w.end_object();
     }
     w.end_array();
 }

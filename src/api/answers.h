@@ -9,7 +9,12 @@
 namespace weir::api {
 
 struct ModelInfo { Str id; uint64_t created_s = 0; uint32_t context = 0; };
-struct InstanceInfo { Str endpoint, component, namespace_; uint64_t id = 0; Str address; };   // frontend /health rows
+struct InstanceInfo {                    // frontend /health rows
+    Str endpoint, component, namespace_;
+    uint64_t id = 0;
+    Str address, transport = {};         // transport: the member's name; empty: as the address begins
+    Str device = {}, codec = {};         // empty: not said
+};
 struct Standing {                        // a snapshot, gathered by the caller
     bool draining = false;
     uint32_t workers_total = 0, workers_healthy = 0;

@@ -76,7 +76,8 @@ void join(std::string& list, Str members) {
 class TextEncoder final : public Encoder {
 public:
     TextEncoder(const Options& options, const Tail& tail, int64_t now_s)
-        : options_(options), api_(tail.api), wants_(tail.wants), launch_(options.dialect == Dialect::launch), head_(first_head(tail, now_s)) {
+        : options_(options), api_(tail.api), wants_(tail.wants), launch_(options.dialect == Dialect::launch),
+          bare_role_(tail.bare_role && tail.api == Api::chat), head_(first_head(tail, now_s)) {
         if (!streaming()) folds_.reserve(tail.choices);
     }
 
@@ -194,6 +195,7 @@ private:
         bool usage = s.usage && (launch_ || (wants_ & (s.any ? wants::continuous_usage : wants::include_usage)));
         Str extra = head_sent_ ? s.answer_extra : Str(head_.extra);
         bool empty_role = !launch_ && s.any && s.text.empty() && !s.finish && s.reasoning.empty() && s.refusal.empty() && s.tools.empty() && !s.logprobs;
+        if (empty_role && bare_role_ && !role_sent(s.choice)) empty_role = false;
         if ((!s.any || empty_role) && !usage && s.answer_extra.empty()) return;
         const char* object = chat() ? "chat.completion.chunk" : "text_completion";
         out += "data: ";
@@ -400,7 +402,7 @@ private:
     const Options options_;
     const Api api_;
     const uint32_t wants_;
-    const bool launch_;
+    const bool launch_, bare_role_;
     Head head_;
     Step step_;
     bool done_ = false, head_sent_ = false, has_usage_ = false, usage_sent_ = false;

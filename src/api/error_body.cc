@@ -209,6 +209,7 @@ void append_error_frame(const Options& options, const FailureBody& f, std::strin
         Said said = frontend_says(options, f, {});
         std::string type;
         for (char c : status_type(said.status)) type += c == ' ' ? '_' : chars::lower(c);
+        if (said.status == 400) type = "invalid_request_error";
         append_sse(out, "{\"error\":{\"message\":" + quoted(said.message) + ",\"type\":" + quoted(type) + ",\"code\":" + std::to_string(said.status) + "}}");
     }
     out += sse_done;

@@ -36,6 +36,20 @@ struct WorkersConfig {
 
 struct DiscoveryConfig {
     uint32_t demo_engines = 0;           // simulated engines inside the gateway process
+    std::string backend = "mem";         // mem: workers from the command line only; else where Dynamo's workers announce themselves
+    std::string ns, ns_prefix;           // only models of this namespace, of namespaces that begin so (wins); empty: all
+    std::string model_name;              // what Dynamo's workers' models are served as; empty: as their cards say
+    std::string model_path;              // folder with the model's files, instead of what the cards name
+    std::string file_root;               // of the file backend; empty: dynamo_store_kv in the folder for temporary files
+};
+
+struct PlanesConfig {                    // the ways to Dynamo's workers and back; 0: as built in
+    std::string event;                   // "zmq", "nats"; empty: each publisher says how
+    std::string response_host;           // address that workers dial for their answers; empty: this machine's
+    uint16_t response_port = 0;          // 0: one of its own for each core
+    uint64_t message_max = 0;            // bytes of a request
+    uint32_t ack_s = 5, connect_s = 5, idle_s = 300, connections_max = 100;
+    uint32_t prologue_s = 30;            // a worker that took a request begins to answer within; 0: some time
 };
 
 struct RouterConfig {
@@ -48,6 +62,8 @@ struct RouterConfig {
     std::string queue_policy = "fcfs";
     uint64_t affinity_ttl_s = 0;         // 0: no session affinity
     std::string affinity_mode = "hard";
+    std::string policy_file;             // Dynamo's YAML (config/router_policy.h); empty: none
+    uint32_t workers_min = 0;            // nothing is served before so many workers have answered
     uint64_t active_expiry_s = 300;      // a request nobody hears of is taken out of the accounts
 };
 
@@ -195,6 +211,7 @@ struct Config {
     RouterConfig router;
     KvConfig kv;
     PoliciesConfig policies;
+    PlanesConfig planes;
     MetricsConfig metrics;
     LimitsConfig limits;
     ShutdownConfig shutdown;

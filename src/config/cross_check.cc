@@ -28,6 +28,12 @@ constexpr CrossCheck every[] = {
      }, "--request-id-headers: not a header name"},
 };
 constexpr CrossCheck frontend[] = {
+    {[](const Loaded& l) {
+         return l.of("discovery.backend").origin > Origin::compat && l.config.discovery.backend == "file" &&
+                (!l.config.workers.urls.empty() || l.config.discovery.demo_engines);
+     }, "--worker-urls and --demo-engines need --discovery-backend mem"},
+    {[](const Loaded& l) { return set(l, "discovery.model_path") && l.config.discovery.backend == "mem"; },
+     "--model-path needs a --discovery-backend other than mem: engines with an HTTP API render and tokenize themselves"},
     {[](const Loaded& l) { return one_of_two(l, "planes.tcp_tls_cert", "planes.tcp_tls_key"); },
      "--tcp-tls-cert-path and --tcp-tls-key-path must come together"},
     {[](const Loaded& l) { return one_of_two(l, "planes.tcp_tls_client_cert", "planes.tcp_tls_client_key"); },

@@ -203,7 +203,7 @@ void Loader::stand_ins() {
         error("not supported yet: discovery backend " + backend.words[0] +
                   " (the default of --discovery-backend); give --worker-urls URL..., or --discovery-backend mem", true);
     out_.notes.push_back("static workers stand in for discovery through " + backend.words[0] + " until it exists");
-    replace("discovery.backend", std::string(backend.row->stand_in), "stands in for " + backend.words[0]);
+    replace("discovery.backend", config.discovery.backend = backend.row->stand_in, "stands in for " + backend.words[0]);
 }
 
 void Loader::note_missing() {

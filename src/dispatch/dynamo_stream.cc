@@ -22,10 +22,13 @@ public:
         }
         if (decoder_.failed()) co_return size_t{0};
         if (!decoder_.complete()) co_return Failure(Code::lost_mid_stream, "Stream ended before generation completed");
-        co_await frames_->finish();
         co_return size_t{0};
     }
+    Task<void> finish() override {
+        if (decoder_.complete()) co_await frames_->finish();
+    }
 
+    bool complete() const override { return decoder_.complete(); }
     void stop_now() override { frames_->stop(); }
 
 private:

@@ -82,9 +82,10 @@ private:
         FailureBody& s = d_.status_;
         s.code = e.retriable ? Code::lost_mid_stream : Code::engine_status;
         s.message = "the worker could not finish the answer";
+        if (!e.retriable && e.status == 400 && !e.shown.empty()) s.code = Code::bad_request, s.message = e.shown;   // the request's fault: they may know
         s.reason = e.kind;
         s.detail = e.message.substr(0, 1'000);
-        s.upstream_status = 500;
+        s.upstream_status = e.status;
         Event& event = out_.add(Event::failure);
         event.index = static_cast<uint32_t>(s.code);
         event.more = &s;

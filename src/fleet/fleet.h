@@ -16,6 +16,8 @@
 
 namespace weir {
 
+struct DynamoPeer;   // gateway/dynamo_peer.h
+
 // What an engine says of a rank. Absent: not said, the last word stands.
 struct LoadReport {
     std::optional<uint32_t> waiting, running;            // requests
@@ -55,6 +57,7 @@ struct WorkerSpec {
     std::vector<std::pair<std::string, std::string>> labels;
     float priority = 0, cost = 1;
     bool cpu = false;
+    std::shared_ptr<const DynamoPeer> dynamo;  // of kind dynamo: how it is reached and what it serves. Opaque here
     bool operator==(const WorkerSpec&) const = default;
 };
 

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <thread>
 
+#include "gateway/dynamo_site.h"
 #include "gateway/gateway.h"
 #include "gateway/loads.h"
 #include "gateway/mock_host.h"
@@ -123,6 +124,7 @@ Result<std::unique_ptr<Gateway>> Gateway::build(const Config& config) {
     }
     TRY_OK(g->open_listeners());
     TRY_OK(g->open_workers());
+    TRY_OK(g->open_dynamo());
     return g;
 }
 
@@ -186,6 +188,7 @@ Result<void> Gateway::open_flow() {
     o.first_byte_ms = config_.limits.first_byte_ms;
     o.idle_ms = config_.limits.stream_idle_ms;
     o.total_ms = config_.limits.request_ms;
+    o.prologue_ms = config_.planes.prologue_s * 1'000;
     o.path = static_cast<FlowOptions::Path>(config_.api.debug_path);
     o.connect_attempts_max = std::clamp<unsigned>(config_.limits.connect_attempts, 1, limits::retries_max);
     const PathsConfig& p = config_.paths;
@@ -310,6 +313,15 @@ Result<void> Gateway::open_workers() {
             ctl_->nursery().spawn(watch_static_worker(url, *registry_->target(slot), *ctl_pool_, std::move(found), static_worker_options(slot)));
         });
     }
+    return Nothing{};
+}
+
+// Workers that announce themselves, where that is asked for.
+Result<void> Gateway::open_dynamo() {
+    if (config_.command != Command::frontend || config_.discovery.backend == "mem") return Nothing{};
+    Core::Enter enter(*ctl_);
+    TRY(dynamo_, DynamoSite::make({config_, *ctl_, *ctl_resolver_, *registry_, *tokenizers_, *routings_, states_}));
+    flow_->use(dynamo_.get());
     return Nothing{};
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "fleet/fleet.h"
+#include "gateway/dynamo_peer.h"
 #include "gateway/routing_metrics.h"
 #include "gateway/routings.h"
 #include "net/resolver.h"
@@ -37,6 +38,7 @@ struct CoreState {
     Core& core;
     Resolver resolver;
     ClientPool pool;
+    std::unique_ptr<DynamoCore> dynamo;           // null: no Dynamo workers are looked for
     RequestMetrics metrics;
     RoutingMetrics routing_metrics;
     CoreMetrics& cells;

@@ -46,7 +46,7 @@ Task<void> Flow::serve(HttpExchange& http) {
         if (!row) co_return co_await own_answer(http, scope, here);
         Streaming s;
         auto started = co_await start(http, scope, here, *row, s);
-        if (started) started = co_await begin(http, scope, here, s);
+        if (started && s.upstream) started = co_await begin(http, scope, here, s);
         if (!started) co_return fail(http, scope, started.error());
         if (s.events) {
             co_await stream_events(http, scope, here, s);
@@ -98,6 +98,7 @@ Task<Result<void>> Flow::start(HttpExchange& http, RequestScope& scope, CoreStat
         call = Call{};
         CO_TRY_OK(decode(http, here, row, content_type, call, arena));
     }
+    if (dynamo_ && dynamo_model(*here.fleet, call.model)) co_return co_await start_tokens(http, scope, here, row, content_type, call, arena, out);
     route::Routing* routing = &routing_of(here, call.model);   // lives as long as we do
     RouteAsk ask;
     CO_TRY_OK(read_hints(http, call, arena, ask));

@@ -17,6 +17,7 @@
 
 namespace weir {
 
+class DynamoSite;
 class MockHost;
 class Routings;
 class Tokenizers;
@@ -29,6 +30,7 @@ struct FlowOptions {
     enum class Path : uint8_t { automatic, forward, events } path = Path::automatic;
     unsigned connect_attempts_max = 3;                    // workers tried while nothing was sent
     bool dp_aware = false;                                // workers are told which of their data parallel ranks is meant
+    uint64_t prologue_ms = 30'000;                        // of a Dynamo worker, once it took a request
     HintRules hints;
     bool pinned_only = false;                             // a request names its worker, or is refused
 };
@@ -47,6 +49,7 @@ public:
     void use(Routings* routings, const MockHost* mocks) { routings_ = routings, mocks_ = mocks; }   // before requests come; may be null
 
     Task<void> serve(HttpExchange& http) override;
+    void use(const DynamoSite* dynamo) { dynamo_ = dynamo; }                            // before requests come; null: no Dynamo workers
     void refuse(int status, std::string_view why, std::string& lines, std::string& body) override;
 
 private:
@@ -66,6 +69,10 @@ private:
     Result<api::Reply> busy_thresholds(const CoreState&, std::string_view body);
     Task<Result<void>> begin(HttpExchange&, RequestScope&, CoreState&, Streaming&);
     Task<void> stream_events(HttpExchange&, RequestScope&, CoreState&, Streaming&);
+    Task<Result<void>> know_tokens(CoreState&, const Call&, const DynamoPeer::Serves&, RouteAsk&, std::string* echo);
+    Task<Result<void>> start_tokens(HttpExchange&, RequestScope&, CoreState&, const api::Row&, Str content_type, Call&, Arena&, Streaming&);
+    Task<Result<void>> send_tokens(HttpExchange&, RequestScope&, CoreState&, route::Routing&, const Call&, const Prepared&, RouteAsk&,
+                                   const DynamoPeer::Serves&, Streaming&);
     const api::Row* classify(HttpExchange&, RequestScope&, CoreState&);
     Task<void> text_answer(HttpExchange&, RequestScope&, CoreState&, const api::Row&, std::string rest);
     Task<Result<api::Reply>> tokenize(CoreState&, std::string_view body, bool plain);
@@ -75,6 +82,7 @@ private:
     void reply(HttpExchange&, RequestScope&, const api::Reply&, std::string_view extra_lines = {});
     void fail(HttpExchange&, RequestScope&, const Failure&);
     void break_off(HttpExchange&, RequestScope&, dispatch::Relay&, const Upstream&, const Failure&);
+    bool any_model(const FleetView&) const;
     void name_request(const HttpExchange&, RequestScope&, CoreState&, Api) const;
     Task<Failure> engine_error(Upstream&, int status, std::string headers);
     void append_own_lines(std::string& lines, const RequestScope&) const;
@@ -90,6 +98,7 @@ private:
     Routings* routings_ = nullptr;
     const MockHost* mocks_ = nullptr;
     dispatch::RelayRules relay_rules_;
+    const DynamoSite* dynamo_ = nullptr;
 };
 
 }  // namespace weir

@@ -4,6 +4,7 @@
 
 #include "api/decode.h"
 #include "api/error_body.h"
+#include "gateway/dynamo_site.h"
 #include "gateway/flow.h"
 #include "obs/error_types.h"
 
@@ -15,6 +16,11 @@ constexpr std::string_view base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefg
 
 bool usable_id(std::string_view id) {
     return !id.empty() && id.size() <= limits::request_id_max && std::ranges::all_of(id, [](char c) { return c > ' ' && c < 0x7f; });
+}
+
+uint32_t context_of(const FleetView& fleet, const std::string& model) {
+    const DynamoPeer::Serves* served = dynamo_model(fleet, model);
+    return served ? served->context : 0;
 }
 
 std::string_view id_prefix(Api api) {
@@ -76,6 +82,9 @@ void Flow::reply(HttpExchange& http, RequestScope& scope, const api::Reply& r, s
     http.reply(out, r.body);
 }
 
+// Dynamo's frontend forgets its models with their last worker.
+bool Flow::any_model(const FleetView& fleet) const { return dynamo_ ? !fleet.models().empty() : fleet.any_ever(); }
+
 void Flow::fail(HttpExchange& http, RequestScope& scope, const Failure& failure) {
     scope.finish(failure->code, failure->code == Code::cancelled       ? Outcome::client
                                 : failure->code == Code::engine_status ? Outcome::engine
@@ -84,7 +93,7 @@ void Flow::fail(HttpExchange& http, RequestScope& scope, const Failure& failure)
     if (http.begun()) return http.abort();
     api::Asked asked;
     asked.model = scope.model();
-    asked.any_model_ever = cores_[Core::here().index()]->fleet->any_ever();
+    asked.any_model_ever = any_model(*cores_[Core::here().index()]->fleet);
     reply(http, scope, api::error_reply(options_.api, *failure, asked));
 }
 
@@ -124,7 +133,7 @@ Task<void> Flow::own_answer(HttpExchange& http, RequestScope& scope, CoreState& 
         scope.finish(Code::ok, Outcome::gateway);
         co_return reply(http, scope, {200, "", "", ""}, extra);
     }
-    api::Asked asked{method, path, {}, found.allow, here.fleet->any_ever()};
+    api::Asked asked{method, path, {}, found.allow, any_model(*here.fleet)};
     if (!found.row) {
         scope.finish(found.code, Outcome::gateway);
         co_return reply(http, scope, api::error_reply(options_.api, *Failure(found.code, ""), asked), extra);
@@ -132,8 +141,14 @@ Task<void> Flow::own_answer(HttpExchange& http, RequestScope& scope, CoreState& 
     bool draining = draining_.load(std::memory_order_relaxed);
     uint32_t workers = static_cast<uint32_t>(here.fleet->workers());
     std::vector<api::ModelInfo> models;
-    for (auto& m : here.fleet->models()) models.push_back({m, here.core.clock().wall() / 1'000, 0});
-    api::Standing standing{draining, workers + static_cast<uint32_t>(here.fleet->pending()), workers, {}};
+    for (auto& m : here.fleet->models()) models.push_back({m, here.core.clock().wall() / 1'000, context_of(*here.fleet, m)});
+    std::shared_ptr<const DynamoSite::Instances> announced = dynamo_ ? dynamo_->instances() : nullptr;
+    std::vector<api::InstanceInfo> instances;
+    if (announced)
+        for (auto& i : *announced)
+            instances.push_back({i.endpoint.name, i.endpoint.component, i.endpoint.ns, i.id, i.address, i.plane == DynamoInstance::nats ? "nats_tcp" : "tcp",
+                                 i.device, name(i.codec)});
+    api::Standing standing{draining, workers + static_cast<uint32_t>(here.fleet->pending()), workers, instances};
     api::Reply r;
     switch (found.row->endpoint) {
     case api::Endpoint::models: r = api::models_reply(options_.api, models); break;

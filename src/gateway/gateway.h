@@ -20,6 +20,7 @@ namespace weir {
 class Loads;      // gateway/loads.h
 class Tokenizers; // gateway/tokenizers.h
 class Routings;   // gateway/routings.h
+class DynamoSite; // gateway/dynamo_site.h
 class MockHost;   // gateway/mock_host.h: simulated engines in this process
 
 class Gateway {
@@ -40,6 +41,7 @@ private:
     Result<void> open_listeners();
     Result<void> open_workers();
     StaticUrlsOptions static_worker_options(WorkerSlot);
+    Result<void> open_dynamo();
     void start();
     void announce();
     int wait_for_workers();
@@ -73,6 +75,7 @@ private:
     std::unique_ptr<Loads> loads_;                  // null: nobody asks for workers' loads
     std::unique_ptr<Registry> registry_;
     std::mutex view_mutex_;
+    std::unique_ptr<DynamoSite> dynamo_;
     FleetViewRef view_ = std::make_shared<FleetView>();   // the newest, for the metrics page; guarded by view_mutex_
     std::unique_ptr<MockHost> mocks_;
     std::vector<std::unique_ptr<Server>> main_;     // TCP, and a unix socket when asked for

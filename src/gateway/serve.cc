@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <fstream>
 
+#include "gateway/dynamo_site.h"
 #include "gateway/gateway.h"
 #include "gateway/loads.h"
 #include "gateway/mock_host.h"
@@ -80,6 +81,7 @@ void Gateway::start() {
     if (tls_server_) ctl_->post([this] { ctl_->nursery().spawn(watch_files()); });
     if (metrics_server_) metrics_server_->start();
     for (auto& server : main_) server->start();
+    if (dynamo_) dynamo_->start();
 }
 
 void Gateway::announce() {
@@ -169,6 +171,7 @@ Gateway::~Gateway() {
     Core::Enter enter(*ctl_);
     loads_.reset();
     ctl_pool_.reset();
+    dynamo_.reset();
     ctl_resolver_.reset();
 }
 

@@ -88,6 +88,20 @@ Result<void> Tokenizers::load_now(std::string name, prepare::ModelSource source)
     return Nothing{};
 }
 
+void Tokenizers::adopt(std::string name, std::string source, prepare::ModelRef model) {
+    Entry entry;
+    entry.id = new_uuid();
+    entry.name = std::move(name);
+    entry.source.model = std::move(source);
+    std::string id = entry.id;
+    {
+        std::lock_guard lock(mutex_);
+        if (entries_.size() >= limits::tokenizers_max || std::ranges::find(entries_, entry.name, &Entry::name) != entries_.end()) return;
+        entries_.push_back(std::move(entry));
+    }
+    settle(id, std::move(model));
+}
+
 void Tokenizers::load(const std::string& id) {
     prepare::ModelSource source;
     {

@@ -1,5 +1,7 @@
 #include "planes/response_stream.h"
 
+#include <algorithm>
+
 #include "wire/json_write.h"
 
 namespace weir {
@@ -11,8 +13,8 @@ Failure bad_stream() { return Failure(Code::engine_garbage, "the worker's answer
 
 }  // namespace
 
-ResponseStream::ResponseStream(ExpectedCall::Called called, uint64_t idle_ms)
-    : socket_(std::move(called.socket)), early_(std::move(called.early)), idle_ms_(idle_ms) {}
+ResponseStream::ResponseStream(ExpectedCall::Called called, uint64_t idle_ms, Instant end)
+    : socket_(std::move(called.socket)), early_(std::move(called.early)), idle_ms_(idle_ms), end_(end) {}
 
 ResponseStream::~ResponseStream() {
     if (sentinel_ || whole_ || socket_->broken()) return;
@@ -60,8 +62,16 @@ Task<Result<bool>> ResponseStream::read() {
     if (sentinel_) co_return false;
     if (garbage_) co_return bad_stream();
     if (!bytes_.empty()) co_return true;  // came behind the prologue
-    socket_->deadline_in(idle_ms_);
-    CO_TRY_OK(co_await receive(false));
+    uint64_t wait_ms = idle_ms_;
+    if (end_) {
+        const Instant now = Core::here().now();
+        const uint64_t left_ms = end_ > now ? std::max<uint64_t>((end_ - now) / ns_per_ms, 1) : 1;
+        wait_ms = wait_ms ? std::min(wait_ms, left_ms) : left_ms;
+    }
+    socket_->deadline_in(wait_ms);
+    auto got = co_await receive(false);
+    if (!got && end_ && Core::here().now_exact() >= end_) co_return Failure(Code::deadline, "the answer took longer than allowed");
+    if (!got) co_return std::move(got).error();
     co_return true;
 }
 
@@ -126,7 +136,7 @@ Task<Result<std::unique_ptr<ResponseStream>>> call_worker(RequestPlane& plane, C
     std::string().swap(payload);
     auto left_ms = [&]() -> uint64_t { return !times.prologue_ms ? 0 : end > core.now() ? std::max<uint64_t>((end - core.now()) / ns_per_ms, 1) : 1; };
     CO_TRY(ExpectedCall::Called called, co_await call.wait(left_ms()));
-    auto stream = std::make_unique<ResponseStream>(std::move(called), times.idle_ms);
+    auto stream = std::make_unique<ResponseStream>(std::move(called), times.idle_ms, times.end);
     CO_TRY_OK(co_await stream->prologue(left_ms()));
     co_return stream;
 }

@@ -1,9 +1,52 @@
 #include "prepare/chat_prompt.h"
 
+#include <utility>
+
 #include "prepare/untrusted.h"
 #include "wire/json_walk.h"
 
 namespace weir::prepare {
+namespace {
+
+// The texts of a message's content, a line break between them; false: it is no list of texts only.
+bool joined_parts(Str content, std::string& out) {
+    if (json_kind(content) != JsonKind::array) return false;
+    std::string scratch;
+    bool first = true;
+    for (JsonItems parts(content); parts.next();) {
+        const Str part = parts.value, text = json_kind(part) == JsonKind::object ? json_member(part, "text") : Str();
+        if (json_kind(text) != JsonKind::string || json_member(part, "type") != "\"text\"") return false;
+        if (!std::exchange(first, false)) out += "\\n";
+        out += json_inside(text);
+    }
+    return !first;
+}
+
+// Messages for a template that takes content as text: lists of texts become one. Empty: they are such already.
+std::string flat_messages(Str messages) {
+    std::string out;
+    bool changed = false;
+    for (JsonItems all(messages); all.next();) {
+        out += out.empty() ? '[' : ',';
+        std::string text;
+        if (json_kind(all.value) != JsonKind::object || !joined_parts(json_member(all.value, "content"), text)) {
+            out += all.value;
+            continue;
+        }
+        changed = true;
+        char sep = '{';
+        for (JsonMembers m(all.value); m.next();) {
+            out.append(1, std::exchange(sep, ',')).append("\"").append(m.key).append("\":");
+            if (m.key == "content") out.append("\"").append(text).append("\"");
+            else out += m.value;
+        }
+        out += '}';
+    }
+    if (!changed) return {};
+    return out += ']';
+}
+
+}  // namespace
 
 // The prompt of a body with `messages`, as vLLM's /tokenize takes it.
 Result<Rendered> render_prompt(const Model& model, std::string_view body, bool special_as_text) {
@@ -24,7 +67,8 @@ Result<Rendered> render_prompt(const Model& model, std::string_view body, bool s
     TRY(const ChatTemplate* chat, model.template_for(!tools.empty()));
     auto token = [](const std::string& text) { return text.empty() ? std::string_view() : std::string_view(text); };
     ChatInput input;
-    input.messages = messages;
+    const std::string flat = chat->content_format() == ContentFormat::string ? flat_messages(messages) : std::string();
+    input.messages = flat.empty() ? messages : Str(flat);
     input.tools = tools;
     input.documents = given("documents");
     input.kwargs = kwargs;

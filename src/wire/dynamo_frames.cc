@@ -195,9 +195,10 @@ Result<void> read_prologue(Str header) {
     std::string text = e.message;
     if (text.empty() && is_text(error)) text = text_of(*object, "error") ? *text_of(*object, "error") : std::string();
     Failure failure(e.retriable ? Code::reset_before_byte : Code::engine_status, "the worker refused the request");
+    if (!e.retriable && e.status == 400 && !e.shown.empty()) failure->code = Code::bad_request, failure->message = e.shown;
     failure->reason = e.kind;
     failure->detail = text;
-    failure->upstream_status = 500;
+    failure->upstream_status = e.status;
     JsonWriter(failure->upstream_body).object().member("message", text).member("type", e.kind).end_object();
     return failure;
 }
@@ -225,6 +226,23 @@ Result<PlaneAddress> read_plane_address(Str text) {
     return a;
 }
 
+namespace {
+
+// By class, or by the older kind.
+int status_of_error(Str of_class, Str kind) {
+    struct Row { Str word; int status; };
+    static constexpr Row rows[] = {{"InvalidRequest", 400}, {"InvalidArgument", 400}, {"Unauthenticated", 401}, {"PermissionDenied", 403},
+                                   {"NotFound", 404}, {"Conflict", 409}, {"PayloadTooLarge", 413}, {"UnsupportedMediaType", 415},
+                                   {"RateLimited", 429}, {"Cancelled", 499}, {"NotImplemented", 501}, {"Unavailable", 503},
+                                   {"DeadlineExceeded", 504}, {"Timeout", 504}, {"Overloaded", 529}};
+    for (Str said : {of_class, kind})
+        for (const Row& row : rows)
+            if (said == row.word) return row.status;
+    return kind.starts_with("capacity.") ? 529 : kind.starts_with("worker.") ? 503 : 500;
+}
+
+}  // namespace
+
 WorkerError read_worker_error(Str json) {
     WorkerError e;
     auto text = [](Str value) {
@@ -246,7 +264,9 @@ WorkerError read_worker_error(Str json) {
         if (e.kind.empty()) e.kind = text(json_member(json, "class"));
     }
     e.message = text(json_member(json, "message"));
-    if (const Str shown = json_member(json, "public"); e.message.empty() && is_object(shown)) e.message = text(json_member(shown, "message"));
+    if (const Str shown = json_member(json, "public"); is_object(shown)) e.shown = text(json_member(shown, "message"));
+    if (e.message.empty()) e.message = e.shown;
+    e.status = status_of_error(text(json_member(json, "class")), e.kind);
     std::string folded;   // both generations spelled alike: CannotConnect = cannot_connect
     for (char c : e.kind)
         if (c != '_') folded.push_back(c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c);

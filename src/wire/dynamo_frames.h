@@ -74,7 +74,12 @@ struct PlaneAddress { std::string host; uint16_t port = 0; std::string path; };
 Result<PlaneAddress> read_plane_address(Str text);
 
 // The error object of a worker, either generation of it (error_type and message, or class, reason and public).
-struct WorkerError { std::string message, kind; bool retriable = false; };   // retriable: the worker was lost or full, not the request wrong
+struct WorkerError {
+    std::string message, kind;
+    std::string shown;                 // what clients may read; empty: nothing is for them
+    int status = 500;                  // in HTTP's words
+    bool retriable = false;            // the worker was lost or full, not the request wrong
+};
 WorkerError read_worker_error(Str json);               // `json` is one valid value
 
 }  // namespace weir

@@ -3,23 +3,23 @@
 namespace weir::config {
 namespace {
 constexpr Str kube = "Kubernetes discovery", manifest = "file discovery", jobs = "the worker registration queue",
-              pdk = "disaggregated pods in Kubernetes discovery",
-              scope = "discovery namespaces", local = "a model served from a local folder";
+              pdk = "disaggregated pods in Kubernetes discovery";
 constexpr Row start_row(Str key, Str def, Str help, Str flags) {
     return later(key, integer(0, 86'400), def, "waiting for workers at start-up", help).la(flags);
 }
 constexpr Row rows[] = {
-    Row{.key = "discovery.backend", .check = choice("mem | etcd kubernetes file"), .def = "mem",
-        .help = "Where workers are found: mem knows only --worker-urls and --demo-engines.", .feature = "discovery backend", .stand_in = "mem"}
+    Row{.key = "discovery.backend", .field = WEIR_FIELD(discovery.backend), .check = choice("mem file | etcd kubernetes"), .def = "mem",
+        .help = "Where workers are found: mem knows only --worker-urls and --demo-engines; file: a folder Dynamo's workers share.",
+        .feature = "discovery backend", .stand_in = "mem"}
         .fe("--discovery-backend ~--store-kv", "DYN_DISCOVERY_BACKEND", "etcd"),
     row("discovery.demo_engines", WEIR_FIELD(discovery.demo_engines), integer(0, 64), "0",
         "Simulated engines inside this process, with a demo model.").both("--demo-engines"),
-    later("discovery.namespace", text(), "", scope, "Only models of exactly this namespace.").fe("--namespace", "DYN_NAMESPACE"),
-    later("discovery.namespace_prefix", text(), "", scope, "Only models of namespaces that begin so; wins over --namespace.")
+    row("discovery.namespace", WEIR_FIELD(discovery.ns), text(), "", "Only models of exactly this namespace.").fe("--namespace", "DYN_NAMESPACE"),
+    row("discovery.namespace_prefix", WEIR_FIELD(discovery.ns_prefix), text(), "", "Only models of namespaces that begin so; wins over --namespace.")
         .fe("--namespace-prefix", "DYN_NAMESPACE_PREFIX"),
-    later("discovery.model_name", text(), "", local, "Name under which the model is served.")
+    row("discovery.model_name", WEIR_FIELD(discovery.model_name), text(), "", "Name under which the workers' model is served.")
         .fe("--model-name", "DYN_MODEL_NAME").ep("", "DYN_MODEL_NAME"),
-    later("discovery.model_path", text(), "", local, "Folder of the model's configuration files.")
+    row("discovery.model_path", WEIR_FIELD(discovery.model_path), text(), "", "Folder of the model's files, instead of those the workers name.")
         .fe("--model-path", "DYN_MODEL_PATH"),
     later("discovery.kubernetes", flag(), "false", kube, "Find workers as Kubernetes pods; also switches multi-model mode on.")
         .la("--service-discovery"),
@@ -54,7 +54,9 @@ constexpr Row rows[] = {
     later("discovery.jobs_max", integer(1, 1'000'000), "1000", jobs, "Registrations that may wait.").la("--job-queue-capacity"),
     later("discovery.jobs_at_once", integer(1, 10'000), "200", jobs, "Registrations worked on at once.")
         .la("--job-queue-concurrency"),
-    dormant("discovery.file_root", text(), "DYN_FILE_KV", "Folder of the file backend."),
+    row("discovery.file_root", WEIR_FIELD(discovery.file_root), text(), "",
+        "Folder of the file backend; none: dynamo_store_kv in the one for temporary files.")
+        .fe("", "DYN_FILE_KV"),
     dormant("discovery.etcd_endpoints", text(), "ETCD_ENDPOINTS", "Addresses of etcd."),
     dormant("discovery.etcd_user", text(), "ETCD_AUTH_USERNAME", "User at etcd."),
     dormant("discovery.etcd_password", secret(), "ETCD_AUTH_PASSWORD", "Password at etcd."),

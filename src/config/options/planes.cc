@@ -11,8 +11,8 @@ constexpr Row rows[] = {
         .fe("--request-plane", "DYN_REQUEST_PLANE"),
     later("planes.response", choice("| tcp quic"), "tcp", "response plane", "How their answers come back.")
         .fe("--response-plane", "DYN_RESPONSE_PLANE"),
-    later("planes.event", choice("| nats zmq"), "nats", "event plane", "How KV events and metrics arrive.")
-        .fe("--event-plane", "DYN_EVENT_PLANE").compat_is("zmq"),
+    Row{.key = "planes.event", .field = WEIR_FIELD(planes.event), .check = choice("zmq nats"), .help = "How KV events arrive; none: as each publisher says.",
+        .feature = "event plane"}.fe("--event-plane", "DYN_EVENT_PLANE"),
     pem("planes.tcp_tls_cert", "--tcp-tls-cert-path", "DYN_TCP_TLS_CERT_PATH", tcp, "Certificate of the response listener, PEM."),
     pem("planes.tcp_tls_key", "--tcp-tls-key-path", "DYN_TCP_TLS_KEY_PATH", tcp, "Its private key, PEM."),
     pem("planes.tcp_tls_ca", "--tcp-tls-ca-cert-path", "DYN_TCP_TLS_CA_CERT_PATH", tcp,
@@ -37,17 +37,22 @@ constexpr Row rows[] = {
     dormant("planes.nats_credentials", file(), "NATS_AUTH_CREDENTIALS_FILE", "Credentials file for NATS."),
     later("planes.rpc_host", text(), "", tcp, "Address advertised for requests.").fe("", "DYN_TCP_RPC_HOST"),
     later("planes.rpc_port", port(), "", tcp, "Port for requests.").fe("", "DYN_TCP_RPC_PORT"),
-    later("planes.response_host", text(), "", tcp, "Address advertised to workers for their answers.")
+    row("planes.response_host", WEIR_FIELD(planes.response_host), text(), "", "Address advertised to workers for their answers.")
         .fe("", "DYN_TCP_RESPONSE_STREAM_HOST"),
-    later("planes.response_port", port(), "", tcp, "Fixed port for answers; none: one per core.")
+    row("planes.response_port", WEIR_FIELD(planes.response_port), port(), "", "Fixed port for answers; none: one per core.")
         .fe("", "DYN_TCP_RESPONSE_STREAM_PORT"),
-    tuning("planes.message_max", "DYN_TCP_MAX_MESSAGE_SIZE", "", "Largest message, bytes."),
+    row("planes.message_max", WEIR_FIELD(planes.message_max), integer(), "", "Largest request, bytes; none: 32 MiB.").fe("", "DYN_TCP_MAX_MESSAGE_SIZE"),
     tuning("planes.shrink_at", "DYN_TCP_SHRINK_MESSAGE_SIZE", "8388608", "Buffers beyond this are given back, bytes."),
-    tuning("planes.ack_timeout_s", "DYN_TCP_REQUEST_TIMEOUT", "5", "Time for a worker to accept a request, seconds."),
-    tuning("planes.connect_timeout_s", "DYN_TCP_CONNECT_TIMEOUT", "", "Time to connect, seconds."),
-    tuning("planes.connections_per_worker", "DYN_TCP_POOL_SIZE", "100", "Connections to one worker."),
+    row("planes.ack_timeout_s", WEIR_FIELD(planes.ack_s), integer(1, 86'400), "5", "Time for a worker to accept a request, seconds.")
+        .fe("", "DYN_TCP_REQUEST_TIMEOUT"),
+    row("planes.connect_timeout_s", WEIR_FIELD(planes.connect_s), integer(1, 86'400), "5", "Time to connect, seconds.").fe("", "DYN_TCP_CONNECT_TIMEOUT"),
+    row("planes.prologue_timeout_s", WEIR_FIELD(planes.prologue_s), integer(0, 86'400), "30",
+        "Time for a worker that accepted a request to begin its answer, seconds; 0: some time. Dynamo waits for ever.").fe("--prologue-timeout-secs", ""),
+    row("planes.connections_per_worker", WEIR_FIELD(planes.connections_max), integer(1, 10'000), "100", "Connections to one worker, of each core.")
+        .fe("", "DYN_TCP_POOL_SIZE"),
     tuning("planes.connects_at_once", "DYN_TCP_GLOBAL_CONNECT_LIMIT", "64", "Connections being opened at once."),
-    tuning("planes.host_idle_s", "DYN_TCP_HOST_IDLE_TTL_SECS", "300", "Forget an unused worker address after this, seconds."),
+    row("planes.host_idle_s", WEIR_FIELD(planes.idle_s), integer(1, 86'400), "300", "Close an unused connection to a worker after this, seconds.")
+        .fe("", "DYN_TCP_HOST_IDLE_TTL_SECS"),
     tuning("planes.listen_backlog", "DYN_TCP_LISTEN_BACKLOG", "4096", "Waiting connections of the response listener."),
     later("planes.latency_trace", flag(), "false", tcp, "Log the steps of each request.").fe("", "DYN_TCP_LATENCY_TRACE"),
     later("planes.request_codec", choice("| msgpack json"), "msgpack", "request plane codec", "Encoding of requests.")

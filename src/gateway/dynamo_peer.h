@@ -1,0 +1,50 @@
+// What the path of a request needs of a Dynamo worker beyond its place in the fleet. Immutable, shared by all cores.
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "discovery/dynamo_records.h"
+#include "dispatch/dynamo_stream.h"
+#include "fleet/fleet.h"
+#include "planes/request_plane.h"
+#include "prepare/model.h"
+
+namespace weir {
+
+struct DynamoPeer {
+    struct Serves {
+        std::string name;                        // as clients know it
+        std::shared_ptr<const ModelCard> card;
+        prepare::ModelRef model;                 // tokenizer, template, stop ids
+        uint32_t context = 0;                    // tokens; 0: not known
+    };
+    dispatch::DynamoWorker to;
+    std::vector<Serves> serves;                  // its model, aliases and LoRAs
+    const Serves* of(Str name) const {
+        for (auto& s : serves)
+            if (s.name == name) return &s;
+        return nullptr;
+    }
+};
+
+// A core's ends of the planes: requests out, calls home in.
+struct DynamoCore {
+    DynamoCore(Core& core, Resolver& resolver, const RequestPlaneLimits& limits, CallHomeOptions options)
+        : plane(core, resolver, limits), home(core, std::move(options)) {}
+    RequestPlane plane;
+    CallHome home;
+};
+
+// What is served under that name by the first of the workers that do; null: no Dynamo worker does.
+inline const DynamoPeer::Serves* dynamo_model(const FleetView& fleet, Str name) {
+    const std::vector<uint64_t>* serving = fleet.serving(name);
+    for (size_t i = 0; serving && i < fleet.ranks().size(); i++) {
+        if (!((*serving)[i / 64] >> (i % 64) & 1)) continue;
+        const auto& peer = fleet.entry(fleet.ranks()[i].worker->slot)->spec.dynamo;
+        return peer ? peer->of(name) : nullptr;
+    }
+    return nullptr;
+}
+
+}  // namespace weir
