@@ -31,13 +31,13 @@ struct Etcd : testing::Test, RecordSink {
         loop.tasks.spawn(discovery->run(*this));
     }
     bool hears(const std::string& text) {
-        const bool heard = loop.until([&] { return said == text; }, 5'000);
+        const bool heard = loop.until([&] { return said == text; });
         if (!heard) ADD_FAILURE() << said << " instead of " << text;
         said.clear();
         return heard;
     }
     bool watched(size_t n = 1) {
-        return loop.until([&] { return etcd.watches.size() == n && !etcd.watches[n - 1]->gone; }, 5'000);
+        return loop.until([&] { return etcd.watches.size() == n && !etcd.watches[n - 1]->gone; });
     }
     Task<void> publish_one(Record r) {
         auto done = co_await discovery->publish(std::move(r));
@@ -46,7 +46,7 @@ struct Etcd : testing::Test, RecordSink {
     std::string publish(const std::string& key, const std::string& value) {
         published.clear();
         loop.tasks.spawn(publish_one({Bucket::instances, key, value}));
-        loop.until([&] { return !published.empty(); }, 5'000);
+        loop.until([&] { return !published.empty(); });
         return published;
     }
     // Lets time pass until `done`; what waits for other ends is given its turns.
@@ -56,7 +56,7 @@ struct Etcd : testing::Test, RecordSink {
             clock.advance_ms(step_ms);
             loop.core.turn(1);
             return done();
-        }, 20'000);
+        });
     }
 };
 
@@ -149,7 +149,7 @@ TEST_F(Etcd, TheNextAddressIsTakenWhenOneIsNotThere) {
     etcd.put("v1/instances/1", "1");
     start();
     ASSERT_TRUE(hears("+1=1;synced;"));
-    ASSERT_TRUE(loop.until([&] { return other.watches.size() == 1; }, 5'000));
+    ASSERT_TRUE(loop.until([&] { return other.watches.size() == 1; }));
     EXPECT_EQ(etcd.ranges, 0u);
     other.watches.clear();
     other.peer.drop();
@@ -193,7 +193,7 @@ TEST_F(Etcd, PublishedRecordsHangOnOneLease) {
     ASSERT_TRUE(passes([&] { return etcd.beats >= 3; }));
     said.clear();
     loop.tasks.spawn(discovery->retire());
-    EXPECT_TRUE(loop.until([&] { return etcd.leases.empty(); }, 5'000));
+    EXPECT_TRUE(loop.until([&] { return etcd.leases.empty(); }));
     EXPECT_TRUE(hears("-mine;-mine too;"));
     EXPECT_EQ(etcd.kvs.size(), 1u);
 }

@@ -34,10 +34,10 @@ struct Grpc : testing::Test {
     }
     void unary(std::string message, GrpcRequest request = {"/a.B/C", "token: t\r\n"}) { loop.tasks.spawn(ask(std::move(request), std::move(message))); }
     bool hears(const std::string& text) {
-        return loop.until([&] { return said == text; }, 5'000);
+        return loop.until([&] { return said == text; });
     }
     bool called(size_t n) {
-        return loop.until([&] { return peer.calls.size() == n && (peer.calls.back().client_ended || !peer.calls.back().messages.empty()); }, 5'000);
+        return loop.until([&] { return peer.calls.size() == n && (peer.calls.back().client_ended || !peer.calls.back().messages.empty()); });
     }
 
     std::unique_ptr<GrpcCall> call;
@@ -57,7 +57,7 @@ struct Grpc : testing::Test {
     }
     void stream(GrpcRequest request = {"/a.B/C", ""}) { loop.tasks.spawn(read_all(std::move(request))); }
     bool opened() {
-        return loop.until([&] { return call && peer.calls.size() == 1 && !peer.calls[0].path.empty(); }, 5'000);
+        return loop.until([&] { return call && peer.calls.size() == 1 && !peer.calls[0].path.empty(); });
     }
     void pass_ms(uint64_t ms) {
         clock.advance_ms(ms);
@@ -70,7 +70,7 @@ TEST_F(Grpc, UnaryCallsShareAConnection) {
     for (const char* text : {"one", "two", ""}) {
         said.clear();
         unary(text);
-        ASSERT_TRUE(loop.until([&] { return !peer.calls.empty() && peer.calls.back().client_ended && !peer.calls.back().finished; }, 5'000));
+        ASSERT_TRUE(loop.until([&] { return !peer.calls.empty() && peer.calls.back().client_ended && !peer.calls.back().finished; }));
         GrpcPeer::Call& c = peer.calls.back();
         EXPECT_EQ(c.path, "/a.B/C");
         EXPECT_EQ(c.messages, std::vector<std::string>{text});
@@ -94,7 +94,7 @@ TEST_F(Grpc, LargeMessagesBothWays) {
     ASSERT_TRUE(called(2));
     peer.send(peer.calls[1], std::string(4 * 1024 * 1024 + 1, 'b'));   // beyond message_max
     EXPECT_TRUE(hears("engine_garbage RESOURCE_EXHAUSTED;"));
-    EXPECT_TRUE(loop.until([&] { return peer.calls[1].gone; }, 5'000));
+    EXPECT_TRUE(loop.until([&] { return peer.calls[1].gone; }));
 }
 
 TEST_F(Grpc, StatusesComeFromWhereverTheyAre) {
@@ -130,13 +130,13 @@ TEST_F(Grpc, DeadlinesEndCalls) {
     EXPECT_EQ(said, "");
     pass_ms(200);
     EXPECT_TRUE(hears("first_byte_timeout DEADLINE_EXCEEDED;"));
-    EXPECT_TRUE(loop.until([&] { return peer.calls[0].gone; }, 5'000));
+    EXPECT_TRUE(loop.until([&] { return peer.calls[0].gone; }));
 }
 
 TEST_F(Grpc, ServersThatAreNotThere) {
     target.port = test::ListenSocket().port;   // closed again
     unary("x");
-    ASSERT_TRUE(loop.until([&] { return !said.empty(); }, 5'000));
+    ASSERT_TRUE(loop.until([&] { return !said.empty(); }));
     EXPECT_TRUE(said.starts_with("connect_failed UNAVAILABLE: ")) << said;
 }
 
@@ -145,7 +145,7 @@ TEST_F(Grpc, StreamsGoBothWays) {
     ASSERT_TRUE(opened());
     GrpcPeer::Call& c = peer.calls[0];
     EXPECT_TRUE(call->send("first"));
-    ASSERT_TRUE(loop.until([&] { return c.messages.size() == 1; }, 5'000));
+    ASSERT_TRUE(loop.until([&] { return c.messages.size() == 1; }));
     peer.send(c, "a");
     peer.send(c, "b");
     EXPECT_TRUE(hears("a;b;"));
@@ -153,7 +153,7 @@ TEST_F(Grpc, StreamsGoBothWays) {
     EXPECT_TRUE(call->send(std::string(300'000, 'x')));
     EXPECT_TRUE(call->send("last", true));
     EXPECT_FALSE(call->send("more"));
-    ASSERT_TRUE(loop.until([&] { return c.messages.size() == 3 && c.client_ended; }, 5'000));
+    ASSERT_TRUE(loop.until([&] { return c.messages.size() == 3 && c.client_ended; }));
     EXPECT_EQ(c.messages[1].size(), 300'000u);
     peer.send(c, "c");
     peer.finish(c, GrpcCode::ok);
@@ -167,7 +167,7 @@ TEST_F(Grpc, AStreamThatIsLeftIsReset) {
     ASSERT_TRUE(hears("a;"));
     loop.tasks.cancel();
     call.reset();
-    EXPECT_TRUE(loop.until([&] { return peer.calls[0].gone; }, 5'000));
+    EXPECT_TRUE(loop.until([&] { return peer.calls[0].gone; }));
     EXPECT_EQ(peer.accepted, 1u);
 }
 

@@ -50,7 +50,7 @@ struct Nats : testing::Test {
             clock.advance_ms(step_ms);
             loop.core.turn(1);
             return done();
-        }, 20'000);
+        });
     }
     struct Heard final : NatsListener {
         std::string& said;
@@ -298,10 +298,10 @@ TEST_F(Nats, EventsLookAsOverZeroMq) {
         tasks.spawn(subscribe_nats_events(*client, "namespace.d.kv-events", "kv-events", events));
         ASSERT_TRUE(loop.until([&] { return events.said == "up;"; }));
         server.message("namespace.d.kv-events", "2", "abc");
-        EXPECT_TRUE(loop.until([&] { return events.said == std::string("up;kv-events,none,\1\0\0\0\3abc;", 27); }, 5'000)) << events.said;
+        EXPECT_TRUE(loop.until([&] { return events.said == std::string("up;kv-events,none,\1\0\0\0\3abc;", 27); })) << events.said;
         events.said.clear();
         server.message("namespace.d.kv-events", "2", envelope);
-        EXPECT_TRUE(loop.until([&] { return events.said.starts_with("kv-events,9000000000000 5,"); }, 5'000)) << events.said;
+        EXPECT_TRUE(loop.until([&] { return events.said.starts_with("kv-events,9000000000000 5,"); })) << events.said;
     }
     ASSERT_TRUE(loop.until([&] { return server.unsubscribed.size() == 1; }));
 }
