@@ -162,7 +162,9 @@ struct WorkerLoop : testing::Test {
     Asked ask(const DynamoWorker& worker, Want want = {}) {
         Asked out;
         asking.spawn(ask_into(worker, std::move(want), out));
-        EXPECT_TRUE(loop.until([&] { return out.done; }));
+        const bool done = loop.until([&] { return out.done; });
+        EXPECT_TRUE(done);
+        if (!done) asking.cancel();
         return out;
     }
     bool idle(const DynamoWorker& worker) {
@@ -248,6 +250,7 @@ TEST_F(WorkerLoop, EndTokensAreNotDrawn) {
 TEST_F(WorkerLoop, ManyAtOnceOverOneConnection) {
     DynamoWorker& worker = make();
     std::vector<Asked> all(100);
+    Ended ended{asking};
     for (size_t i = 0; i < all.size(); i++) {
         Want want;
         want.seed = static_cast<int64_t>(i);
@@ -316,6 +319,7 @@ TEST_F(WorkerLoop, AFullQueueIsAnOverload) {
     s.engine.engine.speedup_ratio = 1e-9;    // the first one never ends
     DynamoWorker& worker = make(s);
     Asked first, second;
+    Ended ended{asking};
     asking.spawn(ask_into(worker, {}, first));
     EXPECT_TRUE(loop.until([&] { return worker.rank(0).running() == 1; }));
     asking.spawn(ask_into(worker, {}, second));
@@ -450,7 +454,9 @@ TEST_F(WorkerLoop, EventsAreHeardAndTheWholeIsToldOnDemand) {
     const auto dump = [&](PayloadCodec codec) {
         Heard all;
         asking.spawn(recover(*source, codec, all));
-        EXPECT_TRUE(loop.until([&] { return all.up; }));
+        const bool told = loop.until([&] { return all.up; });
+        EXPECT_TRUE(told);
+        if (!told) asking.cancel();
         return all.blocks;
     };
     const auto held = dump(PayloadCodec::msgpack);
