@@ -54,7 +54,7 @@ struct Files : testing::Test {
     }
     void start() { loop.tasks.spawn(store->run(told)); }
     void hears(const std::string& text) {
-        loop.until([&] { return told.said == text; }, 5'000);
+        loop.until([&] { return told.said == text; });
         EXPECT_EQ(told.said, text);
     }
     static Task<void> publish(Discovery& d, Record r, std::string& out) {
@@ -66,7 +66,7 @@ struct Files : testing::Test {
         std::string out;
         Nursery tasks;
         tasks.spawn(publish(d, {Bucket::instances, key, value}, out));
-        EXPECT_TRUE(loop.until([&] { return tasks.size() == 0; }, 5'000));
+        EXPECT_TRUE(loop.until([&] { return tasks.size() == 0; }));
         return out;
     }
     void pass_ms(uint64_t ms) {
@@ -164,7 +164,7 @@ TEST_F(Files, PublishedRecordsLiveAsLongAsWeDo) {
     hears("synced;+ours=1;+ours=2;-ours;+ours=2;");
     Nursery tasks;
     tasks.spawn(retire(*store));
-    loop.until([&] { return tasks.size() == 0; }, 5'000);
+    loop.until([&] { return tasks.size() == 0; });
     EXPECT_FALSE(fs::exists(place("ours")));
     hears("synced;+ours=1;+ours=2;-ours;+ours=2;-ours;");
     for (auto& entry : fs::directory_iterator(root / path(Bucket::instances))) ADD_FAILURE() << "left over: " << entry.path();
@@ -189,7 +189,7 @@ TEST_F(Files, ChangesWaitForTheFoldersLock) {
     EXPECT_FALSE(fs::exists(place("later")));
     ::flock(fd, LOCK_UN);
     pass_ms(10);
-    EXPECT_TRUE(loop.until([&] { return out == "ok;"; }, 5'000));
+    EXPECT_TRUE(loop.until([&] { return out == "ok;"; }));
     ASSERT_EQ(::flock(fd, LOCK_EX), 0);
     tasks.spawn(publish(*store, {Bucket::instances, "never", "3"}, out));
     for (int i = 0; i < 110; i++) pass_ms(10);
@@ -202,7 +202,7 @@ TEST_F(Files, TheFolderMayVanish) {
     start();
     hears("+a=1;synced;");
     fs::remove_all(root / "v1");
-    loop.until([&] { return told.said.ends_with("-a;") && fs::exists(root / path(Bucket::cards)); }, 5'000);
+    loop.until([&] { return told.said.ends_with("-a;") && fs::exists(root / path(Bucket::cards)); });
     write("b", "2");
     hears("+a=1;synced;-a;+b=2;");
 }
@@ -211,7 +211,7 @@ TEST_F(Files, ARecordIsBounded) {
     write("big", std::string(record_value_max + 1, '1'));
     write("fits", "\"" + std::string(record_value_max - 2, 'x') + "\"");
     start();
-    EXPECT_TRUE(loop.until([&] { return told.said.ends_with("synced;"); }, 5'000));
+    EXPECT_TRUE(loop.until([&] { return told.said.ends_with("synced;"); }));
     EXPECT_TRUE(told.said.starts_with("+fits="));
     EXPECT_EQ(published(*store, "k", std::string(record_value_max + 1, '1')), "internal;");
 }

@@ -69,7 +69,7 @@ struct Watch : testing::Test {
     }
     void answer(std::string_view status, std::string_view body) {
         auto& w = *workers.back();
-        ASSERT_TRUE(loop.until([&] { return w.read(), w.got.ends_with("\r\n\r\n"); }, 5'000));
+        ASSERT_TRUE(loop.until([&] { return w.read(), w.got.ends_with("\r\n\r\n"); }));
         size_t before = found.size();
         w.got.clear();
         w.send("HTTP/1.1 " + std::string(status) + "\r\ncontent-length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string(body));

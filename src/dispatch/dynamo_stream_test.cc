@@ -71,12 +71,12 @@ struct Streams : testing::TestWithParam<PayloadCodec> {
     }
     void begin(const std::string& frames) {
         asking.spawn(ask());
-        ASSERT_TRUE(loop.until([&] { return worker.requests.size() == 1; }, 5'000));
+        ASSERT_TRUE(loop.until([&] { return worker.requests.size() == 1; }));
         worker.ack(0);
         worker.call_home(0, W::hello(worker.requests[0].control.subject) + frames);
     }
     void hears(const std::string& text) {
-        loop.until([&] { return said == text; }, 5'000);
+        loop.until([&] { return said == text; });
         EXPECT_EQ(said, text);
     }
 };
@@ -88,13 +88,13 @@ TEST_P(Streams, TokensOfOneReadAreOneBatch) {
     EXPECT_EQ(worker.requests[0].control.codec, GetParam());
     worker.calls[0].socket->send(frame(R"({"data":{"data":{"token_ids":[],"finish_reason":"length"}},"complete_final":false})") + frame(last) + W::word(StreamWord::sentinel));
     hears("begin 7 8 9 /finish /end");
-    EXPECT_TRUE(loop.until([&] { return worker.calls[0].ended; }, 5'000));
+    EXPECT_TRUE(loop.until([&] { return worker.calls[0].ended; }));
     EXPECT_EQ(worker.calls[0].said, "");
 }
 
 TEST_P(Streams, AWholeAnswerWithoutSentinelIsWhole) {
     begin(frame(R"({"data":{"data":{"token_ids":[7],"finish_reason":"stop"}},"complete_final":false})") + frame(last));
-    ASSERT_TRUE(loop.until([&] { return said.starts_with("begin 7 finish /"); }, 5'000));
+    ASSERT_TRUE(loop.until([&] { return said.starts_with("begin 7 finish /"); }));
     ::shutdown(worker.calls[0].socket->fd(), SHUT_WR);
     hears("begin 7 finish /end");
     EXPECT_EQ(worker.calls[0].said, "");
@@ -113,7 +113,7 @@ TEST_P(Streams, AWorkersOwnErrorEndsTheAnswer) {
 TEST_P(Streams, GarbageKills) {
     begin(W::frame("\xc1 no frame"));
     hears("lost engine_garbage");
-    ASSERT_TRUE(loop.until([&] { return worker.calls[0].ended; }, 5'000));
+    ASSERT_TRUE(loop.until([&] { return worker.calls[0].ended; }));
     EXPECT_EQ(worker.calls[0].said, W::word(StreamWord::kill));
 }
 
@@ -121,7 +121,7 @@ TEST_P(Streams, LeavingKillsWhateverItWaitsFor) {
     begin(frame(R"({"data":{"data":{"token_ids":[7]}},"complete_final":false})"));
     hears("begin 7 /");
     asking.cancel();
-    ASSERT_TRUE(loop.until([&] { return worker.calls[0].ended; }, 5'000));
+    ASSERT_TRUE(loop.until([&] { return worker.calls[0].ended; }));
     EXPECT_EQ(worker.calls[0].said, W::word(StreamWord::kill));
     EXPECT_EQ(home.expected(), 0u);
 }

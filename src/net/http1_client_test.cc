@@ -105,7 +105,7 @@ struct Http1Client : testing::Test {
             w.quiet(2);
         }
         if (close) w.leave();
-        EXPECT_TRUE(loop.until([&] { return seen.done; }, 5'000)) << "no end";
+        EXPECT_TRUE(loop.until([&] { return seen.done; })) << "no end";
         loop.tasks.cancel();
         return seen;
     }
@@ -210,7 +210,7 @@ TEST_F(Http1Client, AResetWithinABodyIsNoEnd) {
         linger l{1, 0};
         setsockopt(w.fd, SOL_SOCKET, SO_LINGER, &l, sizeof l);
         w.leave();
-        ASSERT_TRUE(loop.until([&] { return seen.done; }, 5'000));
+        ASSERT_TRUE(loop.until([&] { return seen.done; }));
         EXPECT_EQ(seen.body_error, "incomplete");
     }
 }
@@ -245,7 +245,7 @@ TEST_F(Http1Client, DeadlinesTellAndLeaveTheAnswerWhole) {
     ask.deadline_ms = 50;
     start(seen, ask);
     clock.advance_ms(51);
-    ASSERT_TRUE(loop.until([&] { return seen.done; }, 5'000));
+    ASSERT_TRUE(loop.until([&] { return seen.done; }));
     EXPECT_EQ(seen.error, "first_byte_timeout");
     EXPECT_EQ(pool.idle(), 0u);
 
@@ -262,7 +262,7 @@ TEST_F(Http1Client, DeadlinesTellAndLeaveTheAnswerWhole) {
         EXPECT_FALSE(again.done);
     }
     w.send("def");
-    ASSERT_TRUE(loop.until([&] { return again.done; }, 5'000));
+    ASSERT_TRUE(loop.until([&] { return again.done; }));
     EXPECT_EQ(again.body, "abcdef");
     EXPECT_EQ(pool.idle(), 1u);
 }
@@ -273,10 +273,10 @@ TEST_F(Http1Client, LargeRequestsGoOnByThemselves) {
     start(seen, ask);
     EXPECT_TRUE(seen.sent);
     Http1Peer& w = *workers.back();
-    ASSERT_TRUE(loop.until([&] { return w.read(), w.got.size() >= w.got.find("\r\n\r\n") + 4 + ask.body.size(); }, 10'000));
+    ASSERT_TRUE(loop.until([&] { return w.read(), w.got.size() >= w.got.find("\r\n\r\n") + 4 + ask.body.size(); }));
     EXPECT_EQ(w.got.size() - w.got.find("\r\n\r\n") - 4, ask.body.size());
     w.send(ok("thanks"));
-    ASSERT_TRUE(loop.until([&] { return seen.done; }, 5'000));
+    ASSERT_TRUE(loop.until([&] { return seen.done; }));
     EXPECT_EQ(seen.body, "thanks");
     EXPECT_EQ(pool.idle(), 1u);
 
@@ -286,7 +286,7 @@ TEST_F(Http1Client, LargeRequestsGoOnByThemselves) {
     start(early, larger);
     ASSERT_EQ(workers.size(), 1u);
     w.send(ok("too large"), false);
-    ASSERT_TRUE(loop.until([&] { return early.done; }, 5'000));
+    ASSERT_TRUE(loop.until([&] { return early.done; }));
     EXPECT_EQ(early.body, "too large");
     EXPECT_EQ(pool.idle(), 0u);
 }
@@ -301,7 +301,7 @@ struct Http1Pool : Http1Client {
         ASSERT_EQ(workers.size(), first + n);
         for (size_t i = 0; i < n; i++) {
             workers[first + i]->send(ok("x"));
-            ASSERT_TRUE(loop.until([&] { return seen[i].done; }, 5'000));
+            ASSERT_TRUE(loop.until([&] { return seen[i].done; }));
         }
     }
     size_t asked_next() {   // which connection the next request uses
@@ -312,7 +312,7 @@ struct Http1Pool : Http1Client {
             workers[i]->read();
             if (workers[i]->got.empty()) continue;
             workers[i]->send(ok("x"));
-            EXPECT_TRUE(loop.until([&] { return seen.done; }, 5'000));
+            EXPECT_TRUE(loop.until([&] { return seen.done; }));
             return i;
         }
         return SIZE_MAX;

@@ -26,7 +26,7 @@ struct Subscriber : testing::Test, EventListener {
     }
     void start() { loop.tasks.spawn(subscribe_events(resolver, "tcp://127.0.0.1:" + std::to_string(listener.port), "kv-events", *this)); }
     void accept() {
-        ASSERT_TRUE(loop.until([&] { return (peer = ::accept4(listener.fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0; }, 5'000));
+        ASSERT_TRUE(loop.until([&] { return (peer = ::accept4(listener.fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0; }));
     }
     void drop() {
         if (peer >= 0) ::close(std::exchange(peer, -1));
@@ -45,7 +45,7 @@ struct Subscriber : testing::Test, EventListener {
         return out;
     }
     void hears(const std::string& text) {
-        loop.until([&] { return said == text; }, 5'000);
+        loop.until([&] { return said == text; });
         EXPECT_EQ(said, text);
     }
 };

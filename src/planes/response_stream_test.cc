@@ -66,13 +66,13 @@ struct Calls : testing::Test {
     void begin(uint64_t instance = 1) {
         const size_t n = worker.requests.size();
         asking.spawn(ask(instance));
-        ASSERT_TRUE(loop.until([&] { return worker.requests.size() == n + 1; }, 5'000));
+        ASSERT_TRUE(loop.until([&] { return worker.requests.size() == n + 1; }));
         worker.ack(n);
-        ASSERT_TRUE(loop.until([&] { return plane.waiting() == 0; }, 5'000));
+        ASSERT_TRUE(loop.until([&] { return plane.waiting() == 0; }));
     }
     const std::string& subject() { return worker.requests.back().control.subject; }
     bool hears(const std::string& text) {
-        bool ok = loop.until([&] { return said == text; }, 5'000);
+        bool ok = loop.until([&] { return said == text; });
         EXPECT_EQ(said, text);
         return ok;
     }
@@ -94,7 +94,7 @@ TEST_F(Calls, AnAnswerFromHandshakeToSentinel) {
     ASSERT_TRUE(hears("begun;a;b;"));
     worker.calls[0].socket->send(W::frame("c") + W::word(StreamWord::sentinel));
     ASSERT_TRUE(hears("begun;a;b;c;end;"));
-    EXPECT_TRUE(loop.until([&] { return worker.calls[0].ended; }, 5'000));
+    EXPECT_TRUE(loop.until([&] { return worker.calls[0].ended; }));
     EXPECT_EQ(worker.calls[0].said, "") << "no kill after a whole answer";
     EXPECT_EQ(home->expected(), 0u);
     EXPECT_EQ(home->counts.called, 1u);
@@ -108,7 +108,7 @@ TEST_F(Calls, SplitsDoNotMatter) {
         const std::string all = W::hello(subject()) + W::frame("one") + W::frame("") + W::word(StreamWord::sentinel);
         worker.call_home(worker.requests.size() - 1, all.substr(0, cut));
         const size_t n = worker.calls.size() + (worker.calls.empty() ? 1 : 0);
-        ASSERT_TRUE(loop.until([&] { return worker.calls.size() >= n && worker.calls.back().socket; }, 5'000));
+        ASSERT_TRUE(loop.until([&] { return worker.calls.size() >= n && worker.calls.back().socket; }));
         loop.core.turn(0);
         loop.core.turn(0);
         worker.calls.back().socket->send(all.substr(cut));
@@ -127,7 +127,7 @@ TEST_F(Calls, AWorkerThatNeverCallsIsLeftAfterThePrologTime) {
     ASSERT_TRUE(hears("failed first_byte_timeout;"));
     EXPECT_EQ(home->expected(), 0u);
     worker.call_home(0, W::hello(subject()));   // late: it is told to stop
-    ASSERT_TRUE(loop.until([&] { return !worker.calls.empty() && worker.calls[0].ended; }, 5'000));
+    ASSERT_TRUE(loop.until([&] { return !worker.calls.empty() && worker.calls[0].ended; }));
     EXPECT_EQ(worker.calls[0].said, W::word(StreamWord::kill));
     EXPECT_EQ(home->counts.unknown, 1u);
 }
@@ -138,11 +138,11 @@ TEST_F(Calls, OneThatCallsAndSaysNothingTooIsLeft) {
     std::string handshake;
     append_handshake(handshake, subject());
     worker.call_home(0, handshake);
-    ASSERT_TRUE(loop.until([&] { return home->counts.called == 1; }, 5'000));
+    ASSERT_TRUE(loop.until([&] { return home->counts.called == 1; }));
     for (int i = 0; i < 3; i++) loop.core.turn(0);
     pass_ms(30'010);
     ASSERT_TRUE(hears("failed first_byte_timeout;"));
-    ASSERT_TRUE(loop.until([&] { return worker.calls[0].ended; }, 5'000));
+    ASSERT_TRUE(loop.until([&] { return worker.calls[0].ended; }));
     EXPECT_EQ(worker.calls[0].said, W::word(StreamWord::kill));
 }
 
@@ -152,7 +152,7 @@ TEST_F(Calls, WhoLeavesKills) {
     worker.call_home(0, W::hello(subject()) + W::frame("a"));
     ASSERT_TRUE(hears("begun;a;"));
     asking.cancel();
-    ASSERT_TRUE(loop.until([&] { return worker.calls[0].ended; }, 5'000));
+    ASSERT_TRUE(loop.until([&] { return worker.calls[0].ended; }));
     EXPECT_EQ(worker.calls[0].said, W::word(StreamWord::kill));
 }
 
@@ -163,7 +163,7 @@ TEST_F(Calls, StopIsSaidOnceAndTheRestIsRead) {
     ASSERT_TRUE(hears("begun;a;"));
     open->stop();
     open->stop();
-    ASSERT_TRUE(loop.until([&] { return !worker.calls[0].said.empty(); }, 5'000));
+    ASSERT_TRUE(loop.until([&] { return !worker.calls[0].said.empty(); }));
     EXPECT_EQ(worker.calls[0].said, W::word(StreamWord::stop));
     worker.calls[0].socket->send(W::frame("last") + W::word(StreamWord::sentinel));
     EXPECT_TRUE(hears("begun;a;last;end;"));
@@ -181,8 +181,8 @@ TEST_F(Calls, EndsThatAreNone) {
         said.clear();
         begin();
         worker.call_home(worker.requests.size() - 1, W::hello(subject()) + c.bytes);
-        ASSERT_TRUE(loop.until([&] { return said.starts_with("begun;"); }, 5'000));
-        ASSERT_TRUE(loop.until([&] { return !worker.calls.empty() && worker.calls.back().socket; }, 5'000));
+        ASSERT_TRUE(loop.until([&] { return said.starts_with("begun;"); }));
+        ASSERT_TRUE(loop.until([&] { return !worker.calls.empty() && worker.calls.back().socket; }));
         ::shutdown(worker.calls.back().socket->fd(), SHUT_WR);
         EXPECT_TRUE(hears(c.said));
     }
@@ -196,7 +196,7 @@ TEST_F(Calls, APrologMayRefuse) {
     append_prologue(bytes, "no such model");
     worker.call_home(0, bytes);
     ASSERT_TRUE(hears("failed engine_status;"));
-    ASSERT_TRUE(loop.until([&] { return worker.calls[0].ended; }, 5'000));
+    ASSERT_TRUE(loop.until([&] { return worker.calls[0].ended; }));
     EXPECT_EQ(worker.calls[0].said, "");
 }
 
@@ -246,7 +246,7 @@ TEST_F(Calls, ASlowReaderSlowsItsOwnStreamOnly) {
     said.clear();
     go.notify();   // it goes on, and all of it arrives
     size_t frames = 0;
-    EXPECT_TRUE(loop.until([&] { return frames = static_cast<size_t>(std::count(said.begin(), said.end(), ';')), frames == sent; }, 20'000));
+    EXPECT_TRUE(loop.until([&] { return frames = static_cast<size_t>(std::count(said.begin(), said.end(), ';')), frames == sent; }));
 }
 
 TEST_F(Calls, ExpectedCallsAreBounded) {
@@ -263,14 +263,14 @@ TEST_F(Calls, StrangersAreShownTheDoor) {
     for (const std::string& bytes : {std::string("GET / HTTP/1.1\r\n\r\nxxxxxxxxxxxxxxxxxx"), W::frame("body"), W::word(StreamWord::kill)}) {
         worker.call_home(0, bytes);
         const size_t n = home->counts.bad;
-        ASSERT_TRUE(loop.until([&] { return home->counts.bad == n + 1; }, 5'000));
-        ASSERT_TRUE(loop.until([&] { return worker.calls.back().ended; }, 5'000));
+        ASSERT_TRUE(loop.until([&] { return home->counts.bad == n + 1; }));
+        ASSERT_TRUE(loop.until([&] { return worker.calls.back().ended; }));
     }
     worker.call_home(0, "");   // silent
     loop.core.turn(20);
     loop.core.turn(20);
     pass_ms(10'010);
-    EXPECT_TRUE(loop.until([&] { return home->counts.bad == 4; }, 5'000));
+    EXPECT_TRUE(loop.until([&] { return home->counts.bad == 4; }));
     EXPECT_EQ(home->expected(), 1u) << "and the one expected still is";
 }
 
@@ -279,7 +279,7 @@ TEST_F(Calls, GreetingsAreBounded) {
     make();
     begin();
     for (int i = 0; i < 4; i++) worker.call_home(0, "");
-    EXPECT_TRUE(loop.until([&] { return home->counts.refused == 2; }, 5'000));
+    EXPECT_TRUE(loop.until([&] { return home->counts.refused == 2; }));
 }
 
 TEST(CallHomeShared, ACallIsHandedToTheCoreItsSubjectNames) {
