@@ -185,7 +185,7 @@ void World::check_end() {
     for (auto& [id, t] : told_) {
         if (t.heard > 1) violation("rq-" + std::to_string(id) + " was sent to workers " + std::to_string(t.heard) + " times");
         auto left = left_at_.find(id);
-        if (left == left_at_.end() || !t.noticed || limits.allow_half_close || disturbed_) continue;
+        if (left == left_at_.end() || !t.noticed || t.poisoned || limits.allow_half_close || disturbed_) continue;
         Instant since = std::max(left->second, t.stalled);
         if (t.noticed > since + (100'000 + 3 * options.weather.delay_us_max) * 1'000)
            
