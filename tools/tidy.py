@@ -26,7 +26,7 @@ FENCES = {
     "simdjson": (r"simdjson\.h", 4),
     "nghttp2": (r"nghttp2/.*", 3),
     "openssl": (r"openssl/.*", 4),
-    "yaml-cpp": (r"yaml-cpp/.*", 1),
+    "yaml-cpp": (r"yaml-cpp/.*", 2),
     "nlohmann": (r"nlohmann/.*", 4),
     "spdlog": (r"spdlog/.*", 1),
     "pcre2": (r"pcre2.*\.h", 1),

@@ -80,6 +80,8 @@ Reply frontend_reply(const Options& options, const FailureBody& f, const Asked& 
     reply.body = "{\"message\":" + quoted(said.message) + ",\"type\":" + quoted(status_type(said.status)) + ",\"code\":" + std::to_string(said.status);
     if (f.code == Code::engine_status && f.upstream_status >= 500 && f.upstream_status != said.status)
         reply.body += ",\"details\":{\"backend_status\":" + std::to_string(f.upstream_status) + "}";
+    else if (f.code == Code::queue_full && f.detail.starts_with('{'))   // which class and limit (route/queue.h)
+        reply.body += ",\"details\":" + f.detail;
     reply.body += "}";
     return reply;
 }

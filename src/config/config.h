@@ -41,10 +41,16 @@ struct DiscoveryConfig {
     std::string model_name;              // what Dynamo's workers' models are served as; empty: as their cards say
     std::string model_path;              // folder with the model's files, instead of what the cards name
     std::string file_root;               // of the file backend; empty: dynamo_store_kv in the folder for temporary files
+    std::vector<std::string> etcd_endpoints{"http://localhost:2379"};
+    std::string etcd_user, etcd_password, etcd_ca, etcd_cert, etcd_key;
 };
 
 struct PlanesConfig {                    // the ways to Dynamo's workers and back; 0: as built in
+    std::string request = "tcp";         // nats: NATS is dialled; a worker's record says which it is asked over
     std::string event;                   // "zmq", "nats"; empty: each publisher says how
+    std::vector<std::string> nats_servers;   // empty: nats://localhost:4222, dialled only if `request` or `event` says so
+    std::string nats_user, nats_password, nats_token, nats_nkey, nats_credentials, nats_ca, nats_cert, nats_key;
+    bool nats_insecure = false;          // its certificate is not looked at
     std::string response_host;           // address that workers dial for their answers; empty: this machine's
     uint16_t response_port = 0;          // 0: one of its own for each core
     uint64_t message_max = 0;            // bytes of a request
@@ -75,6 +81,8 @@ struct KvConfig {                        // blocks: what is known of them, and w
     double ttl_s = 120, prune_ratio = 0.8;
     uint64_t tree_size_max = 1'048'576;  // predicted blocks
     std::optional<double> predicted_ttl_s;   // with events: also believed, for so long
+    std::string approximate_policy = "ttl";  // without events: ttl | lru
+    std::optional<double> shared_multiplier; // of blocks that any worker may fetch; unset: 0
     bool track_active_blocks = true, track_output_blocks = false, track_prefill_tokens = true, assume_reuse = true;
     double overlap_score_weight = 1, overlap_credit = 1, overlap_credit_decay = 0, prefill_load_scale = 1, decode_request_weight = 0,
            host_hit_weight = 0.75, disk_hit_weight = 0.25, temperature = 0;
@@ -133,6 +141,7 @@ struct ApiConfig {
     uint64_t sse_keepalive_ms = 0;                 // comment after this silence; 0: none
     bool ignore_unsupported_fields = false;        // frontend
     bool force_include_usage = false;              // frontend
+    bool disable_admin = false;                    // frontend: no /busy_threshold
     uint16_t overload_status = 503;                // frontend: queue full, shed
     enum class Path : uint8_t { automatic, forward, events } debug_path = Path::automatic;
 };
@@ -208,10 +217,10 @@ struct Config {
     TlsConfig tls;
     WorkersConfig workers;
     DiscoveryConfig discovery;
+    PlanesConfig planes;
     RouterConfig router;
     KvConfig kv;
     PoliciesConfig policies;
-    PlanesConfig planes;
     MetricsConfig metrics;
     LimitsConfig limits;
     ShutdownConfig shutdown;

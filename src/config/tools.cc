@@ -35,6 +35,8 @@ constexpr ToolFlag replay[] = {
     {"--num-gpu-blocks", "N", "KV blocks of an engine; 16384"},
     {"--max-num-seqs", "N", "requests in one batch; 256"},
     {"--max-num-batched-tokens", "N", "tokens in one step; 8192"},
+    {"--router-queue-threshold", "N", "requests wait while every worker has more prompt tokens under way than N times its batch; no queue"},
+    {"--router-queue-policy", "ORDER", "of who waits: fcfs, wspt or lcfs; fcfs"},
     {"--transfer-ms", "MS", "from prefill to decode worker; 5"},
     {"--report-ms", "MS", "between load reports of an engine, 0: none; 1000"},
     {"--no-kv-events", "", "the index knows only what it was predicted"},

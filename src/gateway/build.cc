@@ -202,6 +202,7 @@ Result<void> Gateway::open_flow() {
     o.hints.nvext = config_.dialect == Dialect::frontend;
     o.pinned_only = config_.router.policy == "direct";
     o.dp_aware = config_.dialect == Dialect::launch && config_.policies.dp_aware;
+    o.no_admin = config_.api.disable_admin;
     flow_ = std::make_unique<Flow>(std::move(o), routes, routings_->map()->others, metrics_, draining_);
     for (auto& state : states_) flow_->add_core(state.get());
     flow_->use(tokenizers_.get());
@@ -305,7 +306,10 @@ Result<void> Gateway::open_workers() {
         if (config_.dialect == Dialect::launch) spec.block = config_.policies.block_size;
         spec.url = url;
         spec.instance_id = mix64(std::hash<std::string>{}(url));   // what pins name it by
-        if (i >= first_mock) spec.block = mocks_->block(), spec.batch_tokens = config_.mocker.max_num_batched_tokens;
+        if (i >= first_mock) {
+            spec.block = mocks_->block();
+            spec.batch_tokens = config_.mocker.max_num_batched_tokens, spec.kv_blocks = config_.mocker.num_gpu_blocks;
+        }
         TRY(WorkerSlot slot, registry_->add(std::move(spec)));
         if (i >= first_mock && config_.kv.events && routings_->index()) mocks_->publish(i - first_mock, registry_->number_of(slot), routings_->index());
         ctl_->post([this, slot, url] {

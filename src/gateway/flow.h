@@ -33,6 +33,7 @@ struct FlowOptions {
     uint64_t prologue_ms = 30'000;                        // of a Dynamo worker, once it took a request
     HintRules hints;
     bool pinned_only = false;                             // a request names its worker, or is refused
+    bool no_admin = false;                                // /busy_threshold is not there
 };
 
 bool from_this_host(const PeerAddress&);   // loopback or a unix socket
@@ -48,8 +49,8 @@ public:
 
     void use(Routings* routings, const MockHost* mocks) { routings_ = routings, mocks_ = mocks; }   // before requests come; may be null
 
-    Task<void> serve(HttpExchange& http) override;
     void use(const DynamoSite* dynamo) { dynamo_ = dynamo; }                            // before requests come; null: no Dynamo workers
+    Task<void> serve(HttpExchange& http) override;
     void refuse(int status, std::string_view why, std::string& lines, std::string& body) override;
 
 private:
@@ -68,11 +69,11 @@ private:
     api::Reply decisions(const CoreState&, std::string_view id);
     Result<api::Reply> busy_thresholds(const CoreState&, std::string_view body);
     Task<Result<void>> begin(HttpExchange&, RequestScope&, CoreState&, Streaming&);
-    Task<void> stream_events(HttpExchange&, RequestScope&, CoreState&, Streaming&);
     Task<Result<void>> know_tokens(CoreState&, const Call&, const DynamoPeer::Serves&, RouteAsk&, std::string* echo);
     Task<Result<void>> start_tokens(HttpExchange&, RequestScope&, CoreState&, const api::Row&, Str content_type, Call&, Arena&, Streaming&);
     Task<Result<void>> send_tokens(HttpExchange&, RequestScope&, CoreState&, route::Routing&, const Call&, const Prepared&, RouteAsk&,
                                    const DynamoPeer::Serves&, Streaming&);
+    Task<void> stream_events(HttpExchange&, RequestScope&, CoreState&, Streaming&);
     const api::Row* classify(HttpExchange&, RequestScope&, CoreState&);
     Task<void> text_answer(HttpExchange&, RequestScope&, CoreState&, const api::Row&, std::string rest);
     Task<Result<api::Reply>> tokenize(CoreState&, std::string_view body, bool plain);
@@ -81,8 +82,8 @@ private:
     Task<void> own_answer(HttpExchange&, RequestScope&, CoreState&);
     void reply(HttpExchange&, RequestScope&, const api::Reply&, std::string_view extra_lines = {});
     void fail(HttpExchange&, RequestScope&, const Failure&);
-    void break_off(HttpExchange&, RequestScope&, dispatch::Relay&, const Upstream&, const Failure&);
     bool any_model(const FleetView&) const;
+    void break_off(HttpExchange&, RequestScope&, dispatch::Relay&, const Upstream&, const Failure&);
     void name_request(const HttpExchange&, RequestScope&, CoreState&, Api) const;
     Task<Failure> engine_error(Upstream&, int status, std::string headers);
     void append_own_lines(std::string& lines, const RequestScope&) const;
@@ -97,8 +98,8 @@ private:
     Tokenizers* tokenizers_ = nullptr;
     Routings* routings_ = nullptr;
     const MockHost* mocks_ = nullptr;
-    dispatch::RelayRules relay_rules_;
     const DynamoSite* dynamo_ = nullptr;
+    dispatch::RelayRules relay_rules_;
 };
 
 }  // namespace weir

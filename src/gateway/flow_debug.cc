@@ -109,7 +109,10 @@ Result<api::Reply> Flow::busy_thresholds(const CoreState& here, std::string_view
 
 Task<void> Flow::routing_answer(HttpExchange& http, RequestScope& scope, CoreState& here, const api::Row& row, std::string rest) {
     scope.origin_is(cors_of(http.head().headers));
-    if (!from_this_host(http.peer))   // until there are roles
+    const bool busy = row.endpoint == api::Endpoint::busy || row.endpoint == api::Endpoint::busy_set || row.endpoint == api::Endpoint::busy_put;
+    if (busy && options_.no_admin) co_return fail(http, scope, Failure(Code::route_unknown, ""));
+    const bool open = busy && options_.api.dialect == Dialect::frontend;   // as Dynamo has it: whoever reaches the port
+    if (!open && !from_this_host(http.peer))   // until there are roles
         co_return fail(http, scope, Failure(Code::forbidden, "routing is looked into from the gateway's own host only"));
     if (!http.body_complete()) {
         auto taken = co_await http.read_body(limits::read_chunk);

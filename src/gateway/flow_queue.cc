@@ -30,6 +30,7 @@ Task<Result<route::Choice>> Flow::wait_for_turn(HttpExchange& http, RequestScope
     const Instant began = here.core.now();
     const Hints& hints = ask.hints;
     route::QueueGate::Ask how;
+    how.cls = full.queue_class;
     how.pinned = first_lane;
     how.prompt_tokens = prepared.prompt_tokens;
     how.strict_priority = hints.strict_priority;
@@ -42,7 +43,7 @@ Task<Result<route::Choice>> Flow::wait_for_turn(HttpExchange& http, RequestScope
         turn = std::move(*got);
         out.fleet = here.fleet;
         ask.queued_ns = here.core.now() - began;
-        route::Question question{prepared, *out.fleet, routing, Leg::whole, attempt.tried, here.core.now(), route::Question::Queue::turn};
+        route::Question question{prepared, *out.fleet, routing, Leg::whole, attempt.tried, here.core.now(), route::Question::Queue::turn, how.cls};
         Result<route::Choice> choice = choose(scope, here, question, ask, attempt.number);
         if (!choice || choice->at) co_return choice;
         full = *choice;

@@ -77,6 +77,8 @@ Task<Result<void>> Flow::know_prompt(CoreState& here, const Call& call, const Fl
 Result<route::Choice> Flow::choose(RequestScope& scope, CoreState& here, const route::Question& question, const RouteAsk& ask, unsigned attempt) {
     const Instant before = here.core.clock().now();
     TRY(route::Choice choice, route::place(question, here.scratch, here.core.random()));
+    if (question.queue == route::Question::Queue::join && attempt == 1)
+        question.routing.queue->count(choice.queue_class).received.fetch_add(1, std::memory_order_relaxed);
     if (choice.pick.kind == Pick::wait && question.queue != route::Question::Queue::never) return choice;
     if (!choice.at) return Failure(Code::no_worker, "no worker for the model can take the request now");
     const Slate& slate = here.scratch.slate();

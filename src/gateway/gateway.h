@@ -55,6 +55,7 @@ private:
     Config config_;
     std::atomic<bool> draining_{false};
     std::atomic<size_t> workers_ready_{0};
+    bool enough_workers_ = false;                   // as many as --router-min-initial-workers were there
     size_t workers_known_ = 0;                      // from the command line
     Budget bodies_;
     Metrics metrics_;
@@ -74,8 +75,8 @@ private:
     std::unique_ptr<ClientPool> ctl_pool_;
     std::unique_ptr<Loads> loads_;                  // null: nobody asks for workers' loads
     std::unique_ptr<Registry> registry_;
-    std::mutex view_mutex_;
     std::unique_ptr<DynamoSite> dynamo_;
+    std::mutex view_mutex_;
     FleetViewRef view_ = std::make_shared<FleetView>();   // the newest, for the metrics page; guarded by view_mutex_
     std::unique_ptr<MockHost> mocks_;
     std::vector<std::unique_ptr<Server>> main_;     // TCP, and a unix socket when asked for

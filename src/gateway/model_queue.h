@@ -4,19 +4,23 @@
 #include <string>
 
 #include "config/config.h"
+#include "config/router_policy.h"
 #include "fleet/fleet.h"
+#include "obs/metrics.h"
 #include "route/queue_gate.h"
 
 namespace weir {
 
-route::QueueSettings queue_settings(const Config&);      // router.queue_threshold must be set
+// As the policy file says for the model, else as the options do: then one class. Nobody waits if no class has a threshold.
+route::QueueSettings queue_settings(const Config&, const config::RouterPolicy*, const std::string& model);
 
 class ModelQueue final : public route::QueueHome {
 public:
     ModelQueue(Core& home, route::QueueSettings settings, std::string model)
-        : model_(std::move(model)), threshold_(settings.classes.front().threshold), gate_(home, std::move(settings), *this) {}
+        : model_(std::move(model)), gate_(home, std::move(settings), *this) {}
     route::QueueGate& gate() { return gate_; }
     const std::string& model() const { return model_; }
+    void collect(Metrics&);                              // any thread
     void fleet_is(FleetViewRef view);                    // any thread; whoever waits is asked about again
     bool room(const route::Waiting&) override;           // true also where nobody can serve it any more: it must hear of that
     uint32_t workers() override;
@@ -25,7 +29,6 @@ public:
 private:
     FleetViewRef view() const;
     const std::string model_;
-    const route::QueueThreshold threshold_;              // of all classes
     mutable std::mutex mutex_;
     FleetViewRef view_ = std::make_shared<FleetView>();  // guarded by mutex_
     route::QueueGate gate_;

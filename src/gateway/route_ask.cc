@@ -18,7 +18,8 @@ bool number(Str text, std::optional<T>& out) {
 }
 
 enum class What : uint8_t {
-    pin, prefill_pin, dp_rank, prefill_dp_rank, target, session, agent, claude, parent, final_, priority, strict, forwarded, cookie, explain
+    pin, prefill_pin, dp_rank, prefill_dp_rank, target, session, agent, claude, parent, final_, priority, strict, policy_class, forwarded,
+    cookie, explain
 };
 struct HeaderRow { Str name; What what; };
 constexpr HeaderRow rows[] = {           // of several that say the same, the first in this list counts
@@ -31,6 +32,7 @@ constexpr HeaderRow rows[] = {           // of several that say the same, the fi
     {"thread-id", What::session}, {"x-session-id", What::session},
     {"x-codex-parent-thread-id", What::parent}, {"x-dynamo-session-final", What::final_},
     {"x-dynamo-request-priority", What::priority}, {"x-dynamo-request-strict-priority", What::strict},
+    {"x-dynamo-meta-policy-class", What::policy_class},
     {"x-forwarded-for", What::forwarded}, {"cookie", What::cookie},
     {"x-weir-decision", What::explain},
 };
@@ -114,6 +116,7 @@ Result<void> read_header_hints(const HintRules& rules, const HeadersView& header
             hints.strict_priority = *level;
             break;
         }
+        case What::policy_class: hints.policy_class = arena.copy(value); break;
         case What::forwarded: implicit[0] = value; break;
         case What::cookie: implicit[1] = value; break;
         case What::explain: out.explain = is_true(value); break;

@@ -2,146 +2,38 @@
 
 #include <algorithm>
 
+#include "config/load.h"
 #include "gateway/launch_settings.h"
 #include "gateway/loads.h"
 #include "gateway/model_queue.h"
 #include "obs/log.h"
 #include "policy/policy.h"
 #include "route/place.h"
+#include "types/ranks.h"
 
 namespace weir {
 namespace {
 
-constexpr uint64_t tick_ms = 100;
-constexpr unsigned tend_slices = 64;             // of upkeep in one go, before others on that core have their turn
 constexpr uint64_t index_share = 4, text_share = 16, active_share = 32;   // of the memory limit: a quarter and so on
 constexpr uint32_t block_default = 16;
+static_assert(LoadCells::ranks_max == ranks_max && kv::ranks_max == ranks_max, "a rank's number is good for every array over ranks");
 
 uint32_t narrow(uint64_t n) { return static_cast<uint32_t>(std::min<uint64_t>(n, UINT32_MAX)); }
 
-PolicyConfig::Manual::Assignment assignment_of(const std::string& name) {
-    using M = PolicyConfig::Manual;
-    return name == "min_load" ? M::min_load : name == "min_group" ? M::min_group : name == "delegate" ? M::delegate : M::random;
-}
-
 }  // namespace
-
-PolicyConfig policy_config(const Config& config) {
-    PolicyConfig out;
-    const KvConfig& k = config.kv;
-    out.name = config.router.policy;
-    auto& kv = out.kv;
-    kv.overlap_credit = k.overlap_score_weight == 0 ? 0 : k.overlap_credit;   // the old weight sets both
-    kv.prefill_load_scale = k.overlap_score_weight != 1 ? k.overlap_score_weight : k.prefill_load_scale;
-    kv.credit_decay = k.overlap_credit_decay, kv.request_weight = k.decode_request_weight;
-    kv.host_weight = k.host_hit_weight, kv.disk_weight = k.disk_hit_weight, kv.temperature = k.temperature;
-    kv.track_prefill = k.track_prefill_tokens, kv.track_active = k.track_active_blocks, kv.load_only = config.router.load_aware;
-    const PoliciesConfig& p = config.policies;
-    auto& ca = out.cache_aware;
-    ca.threshold = p.cache_threshold, ca.spill_rel = p.spill_rel, ca.spill_abs = narrow(p.spill_abs);
-    ca.usage_spread = p.token_usage_spread, ca.usage_ceiling = p.token_usage_ceiling;
-    ca.overlap_decay = p.overlap_decay, ca.temperature = p.selection_temperature;
-    out.prefix_hash = {narrow(p.prefix_tokens), narrow(p.prefix_balance_abs), p.prefix_load_factor};
-    out.least_load = {p.least_load_kv_weight, p.least_load_throughput, narrow(p.least_load_prefill), narrow(p.least_load_waiting_max)};
-    out.bucket = {p.bucket_adjust_s * 1'000, narrow(p.spill_abs), p.spill_rel};
-    out.manual.assignment = assignment_of(p.assignment);
-    out.manual.idle_ms = p.sticky_idle_s * 1'000;
-    out.sticky = p.routing_key;
-    out.dp_min_tokens = p.dp_min_tokens;
-    out.power_of_two_requests = config.dialect == Dialect::frontend || p.power_of_two_metric != "expected_wait";
-    return out;
-}
-
-EventAppliers::EventAppliers(std::vector<Core*> cores, std::shared_ptr<kv::KvIndex> index, std::shared_ptr<kv::TextIndex> text,
-                             const kv::PredictionSettings* predictions)
-    : index_(std::move(index)), text_(std::move(text)) {
-    for (Core* core : cores) {
-        auto applier = std::make_unique<Applier>();
-        applier->core = core;
-        if (index_ && predictions) {
-            kv::PredictionSettings share = *predictions;
-            share.blocks_max = std::max<uint64_t>(1, share.blocks_max / cores.size());
-            applier->predictions = std::make_unique<kv::Predictions>(*index_, share);
-        }
-        appliers_.push_back(std::move(applier));
-    }
-}
-
-void EventAppliers::predict(kv::Rank rank, std::span<const uint64_t> local, Instant now) {
-    Applier& applier = *appliers_[rank % appliers_.size()];
-    if (!applier.predictions || local.empty()) return;
-    auto apply = [&applier, rank, now, blocks = std::vector<uint64_t>(local.begin(), local.end())] {
-        applier.predictions->predict(rank, blocks, now);
-        applier.count();
-    };
-    if (!applier.core->post(std::move(apply))) dropped_.fetch_add(1, std::memory_order_relaxed);
-}
-
-void EventAppliers::Applier::count() {
-    blocks.store(predictions->blocks(), std::memory_order_relaxed);
-    pruned.store(predictions->pruned(), std::memory_order_relaxed);
-    expired.store(predictions->expired(), std::memory_order_relaxed);
-}
-
-EventAppliers::Predicted EventAppliers::predicted() const {
-    Predicted sum;
-    for (auto& a : appliers_) {
-        sum.blocks += a->blocks.load(std::memory_order_relaxed);
-        sum.pruned += a->pruned.load(std::memory_order_relaxed);
-        sum.expired += a->expired.load(std::memory_order_relaxed);
-    }
-    return sum;
-}
-
-Task<void> EventAppliers::look_after(Applier& applier, bool first) {
-    for (;;) {
-        co_await sleep_ms(tick_ms);
-        Instant now = applier.core->now();
-        if (applier.predictions) {
-            applier.predictions->expire(now);
-            applier.count();
-        }
-        if (!first) continue;
-        if (text_) text_->tend(now);
-        for (unsigned slice = 0; index_ && slice < tend_slices && index_->tend(); slice++) {}
-    }
-}
-
-void EventAppliers::start() {
-    for (auto& a : appliers_) {
-        Applier* applier = a.get();
-        bool first = applier == appliers_.front().get();
-        (void)applier->core->post([this, applier, first] { applier->core->nursery().spawn(look_after(*applier, first)); });
-    }
-}
 
 Result<std::unique_ptr<Routings>> Routings::make(const Config& config, uint64_t memory, Core& spare) {
     std::unique_ptr<Routings> r(new Routings());
-    r->config_ = launch_settings(config);
+    r->config_ = launch_settings(settled(config));
     r->home_ = &spare;
-    r->policy_ = policy_config(r->config_);
-    const PolicyRow* row = find_policy(config.router.policy);
-    if (!row) return Failure(Code::not_supported, "not supported yet: policy " + config.router.policy);
-    r->policy_name_ = row->name.data();
+    TRY_OK(r->read_policy_file());
+    TRY(r->policy_, policy_config(r->config_, r->file_ ? &*r->file_ : nullptr));
+    r->policy_name_ = r->policy_.name.data();
     r->needs_ = make_policy(r->policy_)->needs();
     const RouterConfig& router = config.router;
     if (router.admission != "none" && !router.busy_decode_blocks && !router.busy_prefill_frac && !router.busy_prefill_tokens)
         LOG_WARN(route, "admission control without a threshold: no worker is ever passed over", {"admission", router.admission});
-    const KvConfig& kv = r->config_.kv;
-    if (r->needs_ & (need::device | need::lower_tiers | need::predicted)) {
-        const uint64_t bytes = kv.index_bytes_max ? kv.index_bytes_max : std::max<uint64_t>(memory / index_share, kv::index_bytes_min);
-        TRY(r->index_, kv::KvIndex::make({bytes}));
-    }
-    if (r->needs_ & need::active && kv.track_active_blocks) {
-        TRY(r->active_, kv::ActiveBlocks::make(std::max<uint64_t>(memory / active_share, kv::ActiveBlocks::bytes_min)));
-    }
-    if (r->needs_ & need::matched) {
-        kv::TextIndexSettings text;
-        text.bytes_max = std::max<uint64_t>(memory / text_share, 1 << 20);
-        text.chars_max = config.policies.tree_size_max;
-        text.evict_every_ms = config.policies.eviction_interval_s * 1'000;
-        TRY(r->text_, kv::TextIndex::make(text));
-    }
+    TRY_OK(r->make_structures(memory));
     if (router.affinity_ttl_s) {
         route::AffinitySettings sessions;
         sessions.ttl_ms = router.affinity_ttl_s * 1'000;
@@ -151,51 +43,93 @@ Result<std::unique_ptr<Routings>> Routings::make(const Config& config, uint64_t 
         LOG_WARN(route, "a mode of session affinity without a time to live: sessions are not kept together", {"mode", router.affinity_mode});
     }
     r->overload_ = overload_guard(config);
-    if (r->index_ || r->text_) {
-        std::vector<Core*> cores{&spare};
-        if (std::thread::hardware_concurrency() > 2) {
-            cores.clear();
-            for (unsigned i = 0; i < kv.event_threads; i++) {
-                r->cores_.push_back(std::make_unique<Core>(2'000 + i, system_clock(), std::make_unique<EpollPoller>(), i + 1));
-                cores.push_back(r->cores_.back().get());
-            }
-        }
-        kv::PredictionSettings p;
-        p.ttl_ms = std::max<uint64_t>(1, static_cast<uint64_t>((kv.events ? kv.predicted_ttl_s.value_or(0) : kv.ttl_s) * 1'000));
-        p.blocks_max = kv.tree_size_max;
-        p.prune_target_ratio = std::clamp(kv.prune_ratio, 0.01, 1.0);
-        const bool predicting = r->index_ && (!kv.events || kv.predicted_ttl_s);
-        r->appliers_ = std::make_unique<EventAppliers>(std::move(cores), r->index_, r->text_, predicting ? &p : nullptr);
-    }
+    r->make_appliers(spare);
     auto map = std::make_shared<RoutingMap>();
     map->others = r->make_routing({});
     r->map_ = std::move(map);
     return r;
 }
 
-std::shared_ptr<route::Routing> Routings::make_routing(std::string_view model) const {
+Result<void> Routings::read_policy_file() {
+    const std::string& path = config_.router.policy_file;
+    if (path.empty()) return Nothing{};
+    auto text = config::read_whole_file(path);
+    if (!text) return Failure(Code::bad_field, "--router-policy-config: " + text.error()->message);
+    auto read = config::read_router_policy(*text, path);
+    if (!read) return Failure(Code::bad_field, "--router-policy-config: " + read.error()->message);
+    file_ = std::move(*read);
+    for (const std::string& note : file_->notes) LOG_WARN(route, "the policy file says what has no effect", {"what", note});
+    if ((file_->root || !file_->models.empty()) && config_.router.policy != "kv" && config_.router.policy != "soonest" && config_.router.policy != "default")
+        LOG_WARN(route, "classes of the router's queue need a policy that goes by prompts: nobody will wait", {"policy", config_.router.policy});
+    return Nothing{};
+}
+
+Result<void> Routings::make_structures(uint64_t memory) {
+    const KvConfig& kv = config_.kv;
+    if (needs_ & (need::device | need::lower_tiers | need::predicted)) {
+        const uint64_t bytes = kv.index_bytes_max ? kv.index_bytes_max : std::max<uint64_t>(memory / index_share, kv::index_bytes_min);
+        TRY(index_, kv::KvIndex::make({bytes}));
+    }
+    if (needs_ & need::active && kv.track_active_blocks) {
+        TRY(active_, kv::ActiveBlocks::make(std::max<uint64_t>(memory / active_share, kv::ActiveBlocks::bytes_min)));
+    }
+    if (needs_ & need::matched) {
+        kv::TextIndexSettings text;
+        text.bytes_max = std::max<uint64_t>(memory / text_share, 1 << 20);
+        text.chars_max = config_.policies.tree_size_max;
+        text.evict_every_ms = config_.policies.eviction_interval_s * 1'000;
+        TRY(text_, kv::TextIndex::make(text));
+    }
+    return Nothing{};
+}
+
+void Routings::make_appliers(Core& spare) {
+    if (!index_ && !text_) return;
+    std::vector<Core*> cores{&spare};
+    const KvConfig& kv = config_.kv;
+    if (std::thread::hardware_concurrency() > 2) {
+        cores.clear();
+        for (unsigned i = 0; i < kv.event_threads; i++) {
+            cores_.push_back(std::make_unique<Core>(2'000 + i, system_clock(), std::make_unique<EpollPoller>(), i + 1));
+            cores.push_back(cores_.back().get());
+        }
+    }
+    kv::PredictionSettings p;
+    p.ttl_ms = std::max<uint64_t>(1, static_cast<uint64_t>((kv.events ? kv.predicted_ttl_s.value_or(0) : kv.ttl_s) * 1'000));
+    p.blocks_max = kv.tree_size_max;
+    p.prune_target_ratio = std::clamp(kv.prune_ratio, 0.01, 1.0);
+    appliers_ = std::make_unique<EventAppliers>(std::move(cores), index_, text_, predicting() ? &p : nullptr, kv.approximate_policy == "lru");
+}
+
+std::shared_ptr<route::Routing> Routings::make_routing(const std::string& model) {
     auto routing = std::make_shared<route::Routing>();
     routing->whole = make_policy(policy_);
     routing->policy_name = policy_name_;
     routing->index = index_, routing->text = text_, routing->active = active_;
     routing->overload = overload_.get();
     if (affinity_) routing->affinity = std::make_shared<route::Affinity>(*affinity_, model);
-    const bool predicting = !config_.kv.events || config_.kv.predicted_ttl_s;
-    routing->predictions = index_ && predicting ? appliers_.get() : nullptr;
+    routing->predictions = predicting() ? appliers_.get() : nullptr;
     routing->assume_reuse = config_.kv.assume_reuse;
     routing->track_prefill = config_.kv.track_prefill_tokens, routing->track_output = config_.kv.track_output_blocks;
-    routing->host_weight = config_.kv.host_hit_weight, routing->disk_weight = config_.kv.disk_hit_weight;
+    routing->host_weight = policy_.kv.host_weight, routing->disk_weight = policy_.kv.disk_weight;
     const RouterConfig& r = config_.router;
     routing->busy.decode_blocks_share = static_cast<float>(r.busy_decode_blocks.value_or(route::BusyLimits::off));
     routing->busy.prefill_batch_share = static_cast<float>(r.busy_prefill_frac.value_or(route::BusyLimits::off));
     if (r.busy_prefill_tokens) routing->busy.prefill_tokens = narrow(r.busy_prefill_tokens);
+    if (model.empty() || !may_queue()) return routing;
+    route::QueueSettings queue = waits_for_loads(config_) ? load_queue(config_) : queue_settings(config_, file_ ? &*file_ : nullptr, model);
+    if (!queue.waits()) return routing;
+    queues_.push_back(std::make_unique<ModelQueue>(*home_, std::move(queue), model));
+    routing->queue = &queues_.back()->gate();
+    routing->line = routing->queue;
     return routing;
 }
 
 // Only where policies go by prompts are the ranks' tokens known, which say when they are full.
-bool Routings::queues() const {
-    return config_.dialect == Dialect::frontend && config_.router.queue_threshold && config_.kv.track_prefill_tokens &&
-           needs_ & (need::device | need::lower_tiers | need::predicted);
+bool Routings::may_queue() const {
+    if (waits_for_loads(config_)) return true;
+    constexpr uint32_t by_prompt = need::device | need::lower_tiers | need::predicted | need::active;
+    return config_.dialect == Dialect::frontend && config_.kv.track_prefill_tokens && needs_ & by_prompt;
 }
 
 std::shared_ptr<const RoutingMap> Routings::map() const {
@@ -206,6 +140,7 @@ std::shared_ptr<const RoutingMap> Routings::map() const {
 void Routings::forget(kv::Rank first, uint32_t n) {
     if (index_) index_->remove_ranks(first, n);
     if (text_) text_->remove_ranks(first, n);
+    if (appliers_) appliers_->forget(first, n);
 }
 
 std::shared_ptr<const RoutingMap> Routings::follow(const FleetViewRef& now) {
@@ -215,12 +150,7 @@ std::shared_ptr<const RoutingMap> Routings::follow(const FleetViewRef& now) {
         const RoutingMap& current = next ? *next : *map_;
         if (current.models.contains(model) || current.models.size() >= models_max) continue;
         if (!next) next = std::make_shared<RoutingMap>(*map_);
-        auto routing = make_routing(model);
-        if (queues() || waits_for_loads(config_)) {
-            queues_.push_back(std::make_unique<ModelQueue>(*home_, waits_for_loads(config_) ? load_queue(config_) : queue_settings(config_), model));
-            routing->queue = &queues_.back()->gate();
-        }
-        next->models.emplace(model, std::move(routing));
+        next->models.emplace(model, make_routing(model));
     }
     for (auto& queue : queues_) queue->fleet_is(now);
     if (next) map_ = std::move(next);
@@ -250,13 +180,13 @@ void Routings::collect(Metrics& m) {
         m.set(Metric::predicted_blocks, {}, static_cast<double>(p.blocks));
         m.set(Metric::predictions, {"expired"}, static_cast<double>(p.expired));
         m.set(Metric::predictions, {"pruned"}, static_cast<double>(p.pruned));
+        m.set(Metric::predictions, {"evicted"}, static_cast<double>(p.evicted));
         m.set(Metric::predictions, {"dropped"}, static_cast<double>(appliers_->dropped()));
     }
     if (text_) m.set(Metric::cache_tree_chars, {"*"}, static_cast<double>(text_->stats().chars));
     {
         std::lock_guard lock(mutex_);
-        for (auto& queue : queues_)
-            m.set(Metric::router_queue_requests, {queue->model(), "default", "decode"}, static_cast<double>(queue->gate().waiting()));
+        for (auto& queue : queues_) queue->collect(m);
     }
     if (affinity_) {
         m.set(Metric::affinity_sessions, {}, static_cast<double>(affinity_->sessions()));

@@ -9,44 +9,16 @@
 #include <vector>
 
 #include "config/config.h"
+#include "config/router_policy.h"
 #include "fleet/fleet.h"
-#include "kv/predictions.h"
-#include "net/core.h"
+#include "gateway/event_appliers.h"
+#include "gateway/policy_settings.h"
 #include "obs/metrics.h"
 #include "route/affinity.h"
 #include "route/overload.h"
 #include "route/routing.h"
 
 namespace weir {
-
-PolicyConfig policy_config(const Config&);               // parameters as the options say; the name too
-
-// Applies what routing predicts, and looks after the shared structures, on cores of its own or on one that has time. A rank's
-// predictions come from one thread.
-class EventAppliers final : public route::PredictionSink {
-public:
-    // `cores`: not empty, outlive this. Any of the structures may be null.
-    EventAppliers(std::vector<Core*> cores, std::shared_ptr<kv::KvIndex> index, std::shared_ptr<kv::TextIndex> text,
-                  const kv::PredictionSettings* predictions);
-    void predict(kv::Rank rank, std::span<const uint64_t> local, Instant now) override;
-    void start();                                        // upkeep, from then on
-    uint64_t dropped() const { return dropped_.load(std::memory_order_relaxed); }
-    struct Predicted { uint64_t blocks = 0, pruned = 0, expired = 0; };
-    Predicted predicted() const;                         // any thread; lags by a tick
-
-private:
-    struct Applier {                                     // of one core; only its thread touches `predictions`
-        Core* core = nullptr;
-        std::unique_ptr<kv::Predictions> predictions;
-        std::atomic<uint64_t> blocks{0}, pruned{0}, expired{0};
-        void count();
-    };
-    Task<void> look_after(Applier& applier, bool first);
-    std::shared_ptr<kv::KvIndex> index_;
-    std::shared_ptr<kv::TextIndex> text_;
-    std::vector<std::unique_ptr<Applier>> appliers_;
-    std::atomic<uint64_t> dropped_{0};
-};
 
 // Models to what routes them; immutable, swapped on each core with the fleet's view. The empty name: whatever other model.
 struct RoutingMap {
@@ -85,9 +57,14 @@ public:
 
 private:
     Routings() = default;
-    std::shared_ptr<route::Routing> make_routing(std::string_view model) const;
-    bool queues() const;
+    Result<void> read_policy_file();
+    Result<void> make_structures(uint64_t memory);
+    void make_appliers(Core& spare);
+    std::shared_ptr<route::Routing> make_routing(const std::string& model);
+    bool predicting() const { return index_ && (!config_.kv.events || config_.kv.predicted_ttl_s); }
+    bool may_queue() const;
     Config config_;
+    std::optional<config::RouterPolicy> file_;           // --router-policy-config
     PolicyConfig policy_;
     const char* policy_name_ = "";
     uint32_t needs_ = 0;

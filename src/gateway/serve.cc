@@ -27,6 +27,9 @@ sigset_t stop_signals() {
 }
 
 void Gateway::publish(FleetViewRef view) {
+    workers_ready_.store(view->workers(), std::memory_order_relaxed);
+    enough_workers_ = enough_workers_ || view->workers() >= config_.router.workers_min;
+    if (!enough_workers_) return;                       // as if nobody were there yet
     auto routings = routings_->follow(view);
     for (auto& state : states_) {
         CoreState* s = state.get();
@@ -39,7 +42,6 @@ void Gateway::publish(FleetViewRef view) {
         });
     }
     if (loads_ && Core::maybe_here() == ctl_) loads_->follow(view);   // before the start there is nothing to follow
-    workers_ready_.store(view->workers(), std::memory_order_relaxed);
     {
         std::lock_guard lock(view_mutex_);
         view_ = view;
@@ -79,9 +81,9 @@ void Gateway::start() {
     for (auto& state : states_)
         state->core.post([this, s = state.get()] { s->core.nursery().spawn(expire_bookings(*s)); });
     if (tls_server_) ctl_->post([this] { ctl_->nursery().spawn(watch_files()); });
+    if (dynamo_) dynamo_->start();
     if (metrics_server_) metrics_server_->start();
     for (auto& server : main_) server->start();
-    if (dynamo_) dynamo_->start();
 }
 
 void Gateway::announce() {
@@ -169,9 +171,9 @@ Gateway::~Gateway() {
         state.reset();
     }
     Core::Enter enter(*ctl_);
+    dynamo_.reset();
     loads_.reset();
     ctl_pool_.reset();
-    dynamo_.reset();
     ctl_resolver_.reset();
 }
 

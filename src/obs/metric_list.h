@@ -162,6 +162,14 @@
       "Predicted blocks that expired or made room, and predictions dropped because their thread was behind") \
     M(router_queue_requests, level, one, none, "model,policy_class,worker_type", "~router_queue_pending_requests", \
       "Requests that wait because every worker is full (--router-queue-threshold)") \
+    M(router_queue_tokens, level, one, none, "model,policy_class,worker_type", "~router_queue_pending_isl_tokens", \
+      "Prompt tokens of requests that wait because every worker is full") \
+    M(router_queue_cached, level, one, none, "model,policy_class,worker_type", "~router_queue_pending_cached_tokens", \
+      "... of these, believed to be held by the worker that holds most of them") \
+    M(router_received, reading, one, none, "model,policy_class,worker_type", "~router_admission_received_total", \
+      "Requests that came to the router, where requests may have to wait for room") \
+    M(router_backpressure, reading, one, none, "model,policy_class,reason,worker_type", "~router_queue_backpressure_total", \
+      "Requests turned away because as many waited as may (--router-policy-config)") \
     M(active_bytes, level, one, none, "", "weir_router_active_bytes", \
       "Bytes that tracking blocks of requests under way takes") \
     M(affinity_sessions, level, one, none, "", "weir_router_sessions", \

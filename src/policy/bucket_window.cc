@@ -10,13 +10,13 @@ void BucketWindow::add(const RankRef& rank, uint64_t size, Instant now) {
     while (!requests_.empty() && (requests_.size() >= requests_max || (now > requests_.front().at && now - requests_.front().at > period_ns_))) leave();
     requests_.push_back({now, size, rank.number});
     sum_ += size;
-    if (rank.number < ranks_max) sizes_at_[rank.number].fetch_add(size, std::memory_order_relaxed);
+    sizes_at_.at(rank.number).fetch_add(size, std::memory_order_relaxed);
 }
 
 void BucketWindow::leave() {
     Request& oldest = requests_.front();
     sum_ -= oldest.size;
-    if (oldest.rank < ranks_max) sizes_at_[oldest.rank].fetch_sub(oldest.size, std::memory_order_relaxed);
+    sizes_at_.at(oldest.rank).fetch_sub(oldest.size, std::memory_order_relaxed);
     requests_.pop_front();
 }
 

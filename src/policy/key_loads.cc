@@ -9,7 +9,7 @@ namespace weir {
 void KeyLoads::begin(uint64_t key, const RankRef& rank) {
     uint64_t k = both(key, rank);
     std::lock_guard hold(shard(k).lock);
-    if (shard(k).requests[k]++ == 0 && rank.number < ranks_max) keys_at_[rank.number].fetch_add(1, std::memory_order_relaxed);
+    if (shard(k).requests[k]++ == 0) keys_at_.at(rank.number).fetch_add(1, std::memory_order_relaxed);
 }
 
 void KeyLoads::end(uint64_t key, const RankRef& rank) {
@@ -19,7 +19,7 @@ void KeyLoads::end(uint64_t key, const RankRef& rank) {
     ASSERT(at != shard(k).requests.end());
     if (--at->second > 0) return;
     shard(k).requests.erase(at);
-    if (rank.number < ranks_max) keys_at_[rank.number].fetch_sub(1, std::memory_order_relaxed);
+    keys_at_.at(rank.number).fetch_sub(1, std::memory_order_relaxed);
 }
 
 uint32_t KeyLoads::requests(uint64_t key, const RankRef& rank) const {

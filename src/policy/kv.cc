@@ -10,8 +10,10 @@ class Kv final : public Policy {
 public:
     explicit Kv(const PolicyConfig::KvCost& c) : c_(c) {}
     uint32_t needs() const override {
-        uint32_t needs = need::load | need::active;
-        return c_.load_only ? needs : needs | need::device | need::lower_tiers | need::predicted | need::tokens;
+        const uint32_t needs = need::load | need::active;
+        if (c_.load_only) return needs;
+        if (c_.overlap_credit == 0) return needs | need::tokens;   // what caches hold does not count, the prompt does
+        return needs | need::device | need::lower_tiers | need::predicted | need::tokens;
     }
 
     Pick pick(const Prepared& request, const Slate& slate, Random& random) const override {

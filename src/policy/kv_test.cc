@@ -106,5 +106,21 @@ TEST_F(KvCost, TemperatureIsASoftmaxOfNormalisedCosts) {
     for (size_t i = 0; i < 3; i++) EXPECT_NEAR(served[i], 30'000 * weights[i] / total, 450) << i;
 }
 
+TEST(TwoTier, LoadFirstThenThePrompt) {
+    testing::Workers workers({1, 9, 3});
+    workers.prompt(160);                         // 10 blocks
+    workers.device = {0, 6, 0};
+    PolicyConfig config{"two_tier"};
+    Random random{5};
+    auto pick = [&] { return make_policy(config)->pick(Prepared{}, workers.slate(), random).index; };
+    EXPECT_EQ(pick(), 1u);
+    config.two_tier.threshold = 0.6;
+    EXPECT_EQ(pick(), 0u) << "as much as the threshold is not more";
+    config.two_tier = {.spill_abs = 7};
+    EXPECT_EQ(pick(), 0u) << "loads differ by 8";
+    config.two_tier.spill_rel = 9;
+    EXPECT_EQ(pick(), 1u) << "both must be passed";
+}
+
 }  // namespace
 }  // namespace weir

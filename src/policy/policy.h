@@ -64,6 +64,7 @@ struct PolicyConfig {
         double threshold = 0.3, spill_rel = 1.5, usage_spread = 1, usage_ceiling = 1, overlap_decay = 0, temperature = 0;
         uint32_t spill_abs = 64;
     } cache_aware;
+    struct TwoTier { double threshold = 0.5, spill_rel = 1.1; uint32_t spill_abs = 32; } two_tier;   // Dynamo's
     struct PrefixHash { uint32_t tokens = 256, balance_abs = 10; double load_factor = 1.25; } prefix_hash;
     struct LeastLoad { double kv_weight_s = 0.15, throughput = 2'000; uint32_t prefill = 1'024, waiting_max = 0; } least_load;
     double accelerator_ratio = 8;        // device_aware_weighted: throughput of a worker with accelerators over one on CPUs
@@ -95,6 +96,7 @@ std::unique_ptr<Policy> make_round_robin(const PolicyConfig&);
 std::unique_ptr<Policy> make_soonest(const PolicyConfig&);
 std::unique_ptr<Policy> make_power_of_two(const PolicyConfig&);
 std::unique_ptr<Policy> make_kv(const PolicyConfig&);
+std::unique_ptr<Policy> make_two_tier(const PolicyConfig&);
 std::unique_ptr<Policy> make_least_loaded(const PolicyConfig&);
 std::unique_ptr<Policy> make_device_aware_weighted(const PolicyConfig&);
 std::unique_ptr<Policy> make_direct(const PolicyConfig&);

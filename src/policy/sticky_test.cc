@@ -87,6 +87,20 @@ TEST(KeyLoads, CountsRequestsAndKeys) {
     EXPECT_EQ(loads.keys(workers.ranks[0]) + loads.keys(workers.ranks[1]) + loads.requests(1, workers.ranks[0]), 0u);
 }
 
+TEST(KeyLoads, CountToTheLastRankThereMayBe) {
+    testing::Workers workers({0, 0});
+    workers.ranks[1].number = ranks_max - 1;
+    KeyLoads loads;
+    loads.begin(1, workers.ranks[1]), loads.begin(2, workers.ranks[1]), loads.begin(1, workers.ranks[0]);
+    EXPECT_EQ(loads.keys(workers.ranks[1]), 2u);
+    loads.end(1, workers.ranks[1]), loads.end(2, workers.ranks[1]), loads.end(1, workers.ranks[0]);
+    EXPECT_EQ(loads.keys(workers.ranks[1]), 0u);
+    BucketWindow window(5'000);
+    window.add(workers.ranks[1], 7, start);
+    EXPECT_EQ(window.sizes(workers.ranks[1]), 7u);
+    EXPECT_EQ(window.sizes(workers.ranks[0]), 0u);
+}
+
 TEST(Sticky, KeysLoseTurnAndRetry) {
     std::pair<const char*, const char*> cases[] = {{"conv", "conv"}, {"conv_t2", "conv"}, {"conv_t2_r1", "conv"}, {"conv_r1", "conv"},
         {"conv_t1_t2", "conv_t1"}, {"conv_r1_t2", "conv_r1"}, {"conv_t", "conv_t"}, {"conv_tx1", "conv_tx1"}, {"conv_T2", "conv_T2"},

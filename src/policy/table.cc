@@ -13,6 +13,7 @@ constexpr PolicyRow rows[] = {
     {"random", make_random, "any worker, evenly"},
     {"power_of_two", make_power_of_two, "the less loaded of two workers drawn at random"},
     {"kv", make_kv, "the fewest blocks to compute and under way, less what is cached (Dynamo's cost)"},
+    {"two_tier", make_two_tier, "the least loaded while loads differ much, else who holds the prompt (Dynamo's)"},
     {"least_loaded", make_least_loaded, "the fewest requests under way"},
     {"device_aware_weighted", make_device_aware_weighted, "CPU workers and others by throughput, then the fewest requests"},
     {"direct", make_direct, "the worker the request names"},

@@ -54,6 +54,10 @@ Result<void> Pool::start() {
         TRY(auto active, kv::ActiveBlocks::make(setup_.index.bytes_max));
         routing_->active = std::move(active);
     }
+    if (setup_.queue && role_ != Leg::decode && needs() & (need::device | need::lower_tiers | need::predicted | need::active)) {
+        queue_ = std::make_unique<route::RouterQueue>(*setup_.queue);
+        routing_->line = &line_;
+    }
     routing_->track_output = setup_.follow_output;
     started_ = true;
     return Nothing{};
@@ -81,10 +85,16 @@ Result<void> Pool::revive(uint32_t worker) {
     return Nothing{};
 }
 
-Result<route::Choice> Pool::place(const Prepared& request, Instant now) {
+bool Pool::Line::room(const route::Waiting& w) {
+    const std::vector<uint64_t>* serving = of.view_->serving(model_name);
+    return !serving || route::any_room(*of.view_, settings().classes[w.cls].threshold, *serving);
+}
+
+Result<route::Choice> Pool::place(const Prepared& request, Instant now, std::optional<uint32_t> turn) {
     clock_.now_ns = now;
     apply_due(now);
-    const route::Question question{request, *view_, *routing_, role_, {}, now};
+    using Queue = route::Question::Queue;
+    const route::Question question{request, *view_, *routing_, role_, {}, now, !queue_ ? Queue::never : turn ? Queue::turn : Queue::join, turn.value_or(0)};
     return route::place(question, scratch_, random_);
 }
 

@@ -21,7 +21,11 @@ public:
     Pool(const Setup&, uint32_t workers, Leg::Role, sim::EngineParams, std::unique_ptr<Policy>, const char* policy_name);
     Result<void> start();                             // fills fleet and index; not_supported, bad_field
 
-    Result<route::Choice> place(const Prepared&, Instant now);
+    // `turn`: it waited in that class of the queue. The choice may be to wait, for who has not waited and for who has.
+    Result<route::Choice> place(const Prepared&, Instant now, std::optional<uint32_t> turn = {});
+    route::RouterQueue* queue() { return queue_.get(); }   // null: nobody waits
+    route::QueueRoom& room() { return line_; }
+    uint32_t open_workers() const { return static_cast<uint32_t>(view_->workers()); }
     Booking book(const route::Choice&, const Prepared&, Instant now);
     sim::EngineModel& engine(uint32_t worker) { return *engines_[worker]; }
     const sim::EngineModel* engine_at(uint32_t worker) const { return engines_[worker].get(); }
@@ -53,8 +57,16 @@ private:
         std::vector<kv::Block> blocks;
     };
     struct Predicted final : route::PredictionSink {
-        void predict(kv::Rank rank, std::span<const uint64_t> local, Instant now) override { into->predict(rank, local, now); }
+        void predict(kv::Rank rank, uint32_t, std::span<const uint64_t> local, Instant now) override { into->predict(rank, local, now); }
         std::unique_ptr<kv::Predictions> into;
+    };
+    // What choosing asks of the queue, and the queue of the fleet: as gateway/model_queue.h.
+    struct Line final : route::QueueLine, route::QueueRoom {
+        explicit Line(Pool& of) : of(of) {}
+        const route::QueueSettings& settings() const override { return of.queue_->settings(); }
+        bool waiting(uint32_t cls) const override { return of.queue_->stats(cls).requests != 0; }
+        bool room(const route::Waiting& w) override;
+        Pool& of;
     };
     void publish(FleetViewRef);
     void apply_due(Instant now);
@@ -77,6 +89,8 @@ private:
     std::vector<FleetViewRef> kept_;                  // older ones
     bool started_ = false;
     std::shared_ptr<route::Routing> routing_;
+    std::unique_ptr<route::RouterQueue> queue_;
+    Line line_{*this};
     Predicted predicted_;
     route::Scratch scratch_;
     Random random_, losses_;

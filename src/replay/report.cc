@@ -26,6 +26,7 @@ void put(JsonWriter& w, const Figures& f, bool measured) {
     w.member("load_cv", rounded(f.load_cv, 5)).member("ttft_mean_ms", rounded(f.ttft_mean_ms, 3));
     w.member("requests", f.requests).member("finished", f.finished).member("refused", f.refused).member("rerouted", f.rerouted);
     w.member("preemptions", f.preemptions).member("seconds", rounded(f.virtual_s, 3)).member("leaked", f.leaked);
+    if (f.queued) w.member("queued", f.queued);
     w.member("index_bytes", f.index_bytes).member("index_blocks", f.index_blocks).member("active_bytes", f.active_bytes);
     if (measured) w.member("router_cpu_us", rounded(f.router_us, 3)).member("simulation_cpu_s", rounded(f.wall_s, 2));
     w.end_object();

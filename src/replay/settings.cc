@@ -121,6 +121,15 @@ Result<Settings> settings_of(const config::ToolCall& call) {
     setup.index.events = !call.has("--no-kv-events");
     TRY_OK(read_engine(r, setup.engine));
     TRY_OK(read_faults(call, r, setup));
+    if (call.has("--router-queue-threshold")) {
+        route::QueueClass& all = setup.queue.emplace().classes.front();
+        TRY_OK(r.read<double>("--router-queue-threshold", all.threshold.batch_share, 0, 1e9));
+        const std::string order = call.value("--router-queue-policy");
+        if (order != "" && order != "fcfs" && order != "wspt" && order != "lcfs") return bad("--router-queue-policy", "fcfs, wspt or lcfs");
+        all.order = order == "wspt" ? route::QueueOrder::wspt : order == "lcfs" ? route::QueueOrder::lcfs : route::QueueOrder::fcfs;
+    } else if (call.has("--router-queue-policy")) {
+        return bad("--router-queue-policy", "needs --router-queue-threshold");
+    }
     if (setup.faults.kill > setup.fleet.workers) return bad("--kill", "more workers than there are");
     return s;
 }

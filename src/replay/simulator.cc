@@ -19,11 +19,16 @@ uint64_t thread_cpu_ns() {
     return static_cast<uint64_t>(t.tv_sec) * ns_per_s + static_cast<uint64_t>(t.tv_nsec);
 }
 
+struct Queued final : route::Waiting {
+    uint32_t live = 0;
+};
+
 struct Live {                                    // a request under way
     uint32_t arrival = 0, worker = 0, pool = 0, generated = 0, cached = 0;
     Instant first = 0, last = 0;
     bool in_use = false, hits_counted = false;
     Booking booking;
+    std::unique_ptr<Queued> queued;              // since it waited first; in the queue while it waits
 };
 
 class Simulation {
@@ -62,7 +67,9 @@ private:
     void handle(const Due&);
     void wake(uint32_t pool, uint32_t worker);
     void arrive(uint32_t arrival);
-    void route(uint32_t live);
+    void route(uint32_t live, std::optional<uint32_t> turn = {});
+    void wait(uint32_t live, const route::Choice& full, const Prepared&);
+    void pump();
     bool submit(uint32_t live, const Request&);
     void token(const sim::TokenEvent&);
     void finish(uint32_t live);
@@ -93,6 +100,7 @@ private:
     Figures out_;
     Failure failure_{Code::ok, ""};
     bool failed_ = false;
+    bool room_ = false;                          // since somebody asked the queue who may go
 };
 
 Result<Figures> Simulation::run() {
@@ -115,6 +123,7 @@ Result<Figures> Simulation::run() {
             now_ = event.at;
             handle(event);
         }
+        if (room_) pump();
         if (setup_.give_up_ttft_ms > 0 && too_late_ > enough) {
             out_.gave_up = true;
             break;
@@ -140,12 +149,14 @@ void Simulation::handle(const Due& event) {
     case death: return kill(event.who);
     case comeback:
         if (auto back = pools_[0]->revive(event.who); !back) failed_ = true, failure_ = std::move(back).error();
+        room_ = true;
         return;
     case report:
         for (auto& pool : pools_) pool->report_loads(now_);
         return every(now_, setup_.fleet.report_ms, report);
     case refresh:
         for (auto& pool : pools_) pool->show_loads();
+        room_ = true;
         return every(now_, setup_.faults.stale_load_ms, refresh);
     case sample:
         pools_.back()->requests_at_workers(at_workers_);
@@ -175,7 +186,7 @@ void Simulation::arrive(uint32_t arrival) {
     route(live);
 }
 
-void Simulation::route(uint32_t live) {
+void Simulation::route(uint32_t live, std::optional<uint32_t> turn) {
     Live& l = lives_[live];
     const Arrival& arrival = arrivals_[l.arrival];
     const Request& request = workload_.requests[arrival.request];
@@ -190,13 +201,40 @@ void Simulation::route(uint32_t live) {
     prepared.prompt_tokens = request.prompt_tokens + l.generated;
     prepared.max_out = request.out_tokens - l.generated;
     const uint64_t before = thread_cpu_ns();
-    auto choice = pool.place(prepared, now_);
+    auto choice = pool.place(prepared, now_, turn);
     if (choice && choice->pick.kind == Pick::chosen) {
         l.booking = pool.book(*choice, prepared, now_);
         l.worker = pool.worker_of(*choice);
     }
     decision_ns_ += thread_cpu_ns() - before, ++decisions_;
+    if (choice && choice->pick.kind == Pick::wait) return wait(live, *choice, prepared);
     if (!choice || !submit(live, request)) ++out_.refused, finish(live);
+}
+
+// As gateway/flow_queue.cc: it keeps its place however often its turn was of no use.
+void Simulation::wait(uint32_t live, const route::Choice& full, const Prepared& prepared) {
+    Live& l = lives_[live];
+    if (!l.queued) {
+        ++out_.queued;
+        l.queued = std::make_unique<Queued>();
+        l.queued->live = live, l.queued->cls = full.queue_class, l.queued->arrived = now_;
+    }
+    l.queued->prompt_tokens = prepared.prompt_tokens, l.queued->cached_tokens = full.cached_tokens;
+    if (pools_[l.pool]->queue()->join(*l.queued, pools_[l.pool]->open_workers(), now_)) ++out_.refused, finish(live);
+}
+
+void Simulation::pump() {
+    room_ = false;
+    for (auto& pool : pools_) {
+        route::RouterQueue* queue = pool->queue();
+        if (!queue || queue->waiting() == 0) continue;
+        queue->freed();
+        while (route::Waiting* next = queue->next(pool->room())) {
+            const uint32_t live = static_cast<Queued*>(next)->live;
+            route(live, next->cls);
+            if (next->waits()) break;            // not for it after all
+        }
+    }
 }
 
 bool Simulation::submit(uint32_t live, const Request& request) {
@@ -223,7 +261,7 @@ void Simulation::token(const sim::TokenEvent& e) {
         l.cached = e.cached_tokens;
         prompt_tokens_ += e.prompt_tokens, cached_tokens_ += e.cached_tokens;
     }
-    if (e.index == 0) l.booking.prefill_done(now_);
+    if (e.index == 0) l.booking.prefill_done(now_), room_ = true;
     if (pools_.size() > 1 && l.pool == 0) {      // the client hears of it from the decode worker
         end_booking(l);
         handed_over_.push_back(live);
@@ -254,6 +292,7 @@ void Simulation::end_booking(Live& l) {
     outcome.ttft = l.first ? l.first - epoch - arrivals_[l.arrival].at : 0;
     outcome.end = now_;
     l.booking.release(outcome);
+    room_ = true;
 }
 
 void Simulation::finish(uint32_t live) {
@@ -269,6 +308,7 @@ void Simulation::kill(uint32_t worker) {
     if (!pools_[0]->alive(worker)) return;
     pools_[0]->kill(worker, now_);
     wakes_[0][worker] = {sim::never, wakes_[0][worker].generation + 1};
+    room_ = true;                                // also for those that wait for somebody who is gone
     if (setup_.faults.down_s > 0) plan(now_ + static_cast<Instant>(setup_.faults.down_s * ns_per_s), comeback, 0, worker);
     for (uint32_t i = 0; i < lives_.size(); ++i) {
         if (!lives_[i].in_use || lives_[i].pool != 0 || lives_[i].worker != worker || !lives_[i].booking) continue;

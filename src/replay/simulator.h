@@ -1,10 +1,12 @@
 // The discrete-event simulation: one policy, one fleet, one stream of arrivals, on a virtual clock and one thread.
 #pragma once
+#include <optional>
 #include <string>
 
 #include "policy/policy.h"
 #include "replay/measure.h"
 #include "replay/workload.h"
+#include "route/queue.h"
 #include "sim/engine_model.h"
 
 namespace weir::replay {
@@ -36,6 +38,7 @@ struct Setup {
     IndexShape index;
     Faults faults;
     PolicyConfig policy;                  // knobs for all; the name comes from `Contest`
+    std::optional<route::QueueSettings> queue;   // requests wait while every worker is full, for policies that go by prompts
     uint64_t seed = 1;
     bool follow_output = false;           // count generated blocks in loads
     double give_up_ttft_ms = 0;           // end early once a tenth of all requests waited longer; 0: never
@@ -57,6 +60,7 @@ struct Figures {
     double load_cv = 0;                   // of requests at the workers, mean over all seconds
     double ttft_mean_ms = 0;
     uint64_t requests = 0, finished = 0, refused = 0, rerouted = 0, preemptions = 0;
+    uint64_t queued = 0;                  // waited in the router's queue
     double virtual_s = 0;
     bool gave_up = false;                 // the rest means little then
     uint64_t index_bytes = 0, index_blocks = 0, active_bytes = 0;

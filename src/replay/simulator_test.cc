@@ -54,6 +54,33 @@ TEST_F(Replay, EveryRequestEndsAndNothingStaysBooked) {
     EXPECT_GT(rerouted, 20u);
 }
 
+// The router's queue of the gateway: who finds every worker full waits, and goes where there is room first.
+TEST_F(Replay, RequestsWaitInTheRoutersQueue) {
+    rate = 200;                                  // far beyond what they can take
+    setup.fleet.workers = 2;
+    const Figures straight = run("kv");
+    EXPECT_EQ(straight.queued, 0u);
+    for (auto order : {route::QueueOrder::fcfs, route::QueueOrder::wspt, route::QueueOrder::lcfs}) {
+        route::QueueClass& all = setup.queue.emplace().classes.front();
+        all.threshold.batch_share = 1, all.order = order;
+        const Figures f = run("kv");
+        EXPECT_GT(f.queued, 100u);
+        EXPECT_EQ(f.finished, f.requests);
+        EXPECT_EQ(f.leaked, 0u);
+        if (order == route::QueueOrder::wspt) EXPECT_LT(f.ttft_ms.p50, 0.8 * straight.ttft_ms.p50) << "short ones first";
+        EXPECT_EQ(run("round_robin").queued, 0u) << "does not go by prompts";
+    }
+    setup.queue->classes.front().requests_per_worker = 5;
+    const Figures f = run("kv");
+    EXPECT_GT(f.refused, 0u);
+    EXPECT_EQ(f.finished + f.refused, f.requests);
+    setup.queue->classes.front().requests_per_worker.reset();
+    setup.faults.kill = 2, setup.faults.kill_at_s = 0.5, setup.faults.down_s = 2, setup.faults.stale_load_ms = 50;
+    const Figures faulty = run("kv");
+    EXPECT_EQ(faulty.finished + faulty.refused, faulty.requests);
+    EXPECT_EQ(faulty.leaked, 0u);
+}
+
 TEST_F(Replay, TheSameSeedGivesTheSameBytes) {
     setup.faults.kill = 1, setup.faults.kill_at_s = 3, setup.faults.event_loss = 0.1;
     for (const char* policy : {"power_of_two", "kv", "default"}) EXPECT_EQ(json(policy), json(policy)) << policy;

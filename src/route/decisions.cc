@@ -32,57 +32,67 @@ Decision::Candidate candidate(const Slate& slate, size_t i) {
     return c;
 }
 
+// Members of a decision's JSON that are plain numbers: written and read by these, in this order.
+template <class T>
+struct Column { Str name; uint32_t T::* at; };
+
+constexpr Column<LoadNow> load_columns[] = {{"requests", &LoadNow::requests}, {"prefill_tokens", &LoadNow::prefill_tokens},
+                                            {"active_blocks", &LoadNow::active_blocks}, {"context_tokens", &LoadNow::context_tokens},
+                                            {"prefill_tok_s", &LoadNow::prefill_tok_s}, {"itl_us", &LoadNow::itl_us}};
+constexpr Column<LoadNow> reported_columns[] = {{"age_ms", &LoadNow::report_age_ms}, {"waiting", &LoadNow::waiting}, {"running", &LoadNow::running},
+                                                {"kv_used", &LoadNow::kv_used}, {"waiting_tokens", &LoadNow::waiting_tokens}, {"tok_s", &LoadNow::tok_s},
+                                                {"since_requests", &LoadNow::since_requests}, {"since_tokens", &LoadNow::since_tokens}};
+template <class C>
+constexpr Column<C> candidate_columns[] = {{"device", &C::device}, {"host", &C::host}, {"disk", &C::disk}, {"shared", &C::shared},
+                                           {"predicted", &C::predicted}, {"active", &C::active}, {"matched_chars", &C::matched_chars}};
+template <class D>
+constexpr Column<D> decision_columns[] = {{"prompt_tokens", &D::prompt_tokens}, {"prompt_chars", &D::prompt_chars}, {"block", &D::block},
+                                          {"blocks", &D::request_blocks}, {"cached_tokens", &D::cached_tokens}, {"eligible", &D::eligible}};
+
+template <class T, size_t n>
+void write_columns(JsonWriter& w, const Column<T> (&columns)[n], const T& from) {
+    for (const auto& c : columns) w.member(c.name, from.*c.at);
+}
+template <class T, size_t n>
+bool read_column(const Column<T> (&columns)[n], Str name, Str value, T& to) {
+    for (const auto& c : columns)
+        if (c.name == name) {
+            to.*c.at = static_cast<uint32_t>(std::min<uint64_t>(json_uint(value).value_or(0), UINT32_MAX));
+            return true;
+        }
+    return false;
+}
+
 void write_load(JsonWriter& w, const LoadNow& l) {
-    w.member("requests", l.requests).member("prefill_tokens", l.prefill_tokens).member("active_blocks", l.active_blocks);
-    w.member("context_tokens", l.context_tokens).member("out_blocks", l.out_blocks).member("prefill_tok_s", l.prefill_tok_s).member("itl_us", l.itl_us);
+    write_columns(w, load_columns, l);
+    w.member("out_blocks", l.out_blocks);
     if (!l.reported()) return;
-    w.key("reported").object().member("age_ms", l.report_age_ms).member("waiting", l.waiting).member("running", l.running);
-    w.member("kv_used", l.kv_used).member("usage", l.usage).member("waiting_tokens", l.waiting_tokens).member("tok_s", l.tok_s);
-    w.member("since_requests", l.since_requests).member("since_tokens", l.since_tokens).end_object();
+    w.key("reported").object();
+    write_columns(w, reported_columns, l);
+    w.member("usage", l.usage).end_object();
 }
 
 void take(Str value, uint32_t& out) { out = static_cast<uint32_t>(std::min<uint64_t>(json_uint(value).value_or(0), UINT32_MAX)); }
-void take(Str value, float& out) { out = static_cast<float>(json_double(value).value_or(0)); }
 void take(Str value, double& out) { out = json_double(value).value_or(0); }
 
 void read_reported(Str object, LoadNow& l) {
-    for (JsonMembers m(object); m.next();) {
-        if (m.key == "age_ms") take(m.value, l.report_age_ms);
-        else if (m.key == "waiting") take(m.value, l.waiting);
-        else if (m.key == "running") take(m.value, l.running);
-        else if (m.key == "kv_used") take(m.value, l.kv_used);
-        else if (m.key == "usage") take(m.value, l.usage);
-        else if (m.key == "waiting_tokens") take(m.value, l.waiting_tokens);
-        else if (m.key == "tok_s") take(m.value, l.tok_s);
-        else if (m.key == "since_requests") take(m.value, l.since_requests);
-        else if (m.key == "since_tokens") take(m.value, l.since_tokens);
-    }
+    for (JsonMembers m(object); m.next();)
+        if (!read_column(reported_columns, m.key, m.value, l) && m.key == "usage") l.usage = static_cast<float>(json_double(m.value).value_or(0));
 }
 
 void read_candidate(Str object, LoggedDecision::Candidate& c, Arena& arena) {
     for (JsonMembers m(object); m.next();) {
-        Str k = m.key, v = m.value;
-        if (k == "worker" && json_kind(v) == JsonKind::string) c.worker = json_text(v, arena);
-        else if (k == "id" && json_kind(v) == JsonKind::string) {
+        const Str k = m.key, v = m.value;
+        if (read_column(candidate_columns<LoggedDecision::Candidate>, k, v, c) || read_column(load_columns, k, v, c.load)) continue;
+        const JsonKind kind = json_kind(v);
+        if (k == "worker" && kind == JsonKind::string) c.worker = json_text(v, arena);
+        if (k == "id" && kind == JsonKind::string) {
             c.instance = json_uint(json_inside(v)).value_or(0);
             if (c.worker.empty()) c.worker = json_inside(v);
         }
-        else if (k == "rank") take(v, c.rank);
-        else if (k == "device") take(v, c.device);
-        else if (k == "host") take(v, c.host);
-        else if (k == "disk") take(v, c.disk);
-        else if (k == "shared") take(v, c.shared);
-        else if (k == "predicted") take(v, c.predicted);
-        else if (k == "active") take(v, c.active);
-        else if (k == "matched_chars") take(v, c.matched_chars);
-        else if (k == "requests") take(v, c.load.requests);
-        else if (k == "prefill_tokens") take(v, c.load.prefill_tokens);
-        else if (k == "active_blocks") take(v, c.load.active_blocks);
-        else if (k == "context_tokens") take(v, c.load.context_tokens);
-        else if (k == "out_blocks") take(v, c.load.out_blocks);
-        else if (k == "prefill_tok_s") take(v, c.load.prefill_tok_s);
-        else if (k == "itl_us") take(v, c.load.itl_us);
-        else if (k == "reported" && json_kind(v) == JsonKind::object) read_reported(v, c.load);
+        if (k == "rank") take(v, c.rank);
+        if (k == "out_blocks") c.load.out_blocks = static_cast<float>(json_double(v).value_or(0));
+        if (k == "reported" && kind == JsonKind::object) read_reported(v, c.load);
     }
 }
 
@@ -125,8 +135,8 @@ void append_json(const Decision& d, const std::function<Str(const Decision::Cand
     JsonWriter w(out);
     w.object().member("id", d.request_id()).member("at_ms", d.at).member("model", d.model_name()).member("leg", legs[d.leg]);
     w.member("attempt", d.attempt).member("policy", d.policy).member("why", d.why);
-    w.member("prompt_tokens", d.prompt_tokens).member("prompt_chars", d.prompt_chars).member("block", d.block).member("blocks", d.request_blocks);
-    w.member("cached_tokens", d.cached_tokens).member("queue_ms", d.queue_us / 1e3).member("eligible", d.eligible).key("rejected").object();
+    write_columns(w, decision_columns<Decision>, d);
+    w.member("queue_ms", d.queue_us / 1e3).key("rejected").object();
     for (size_t i = 0; i < rejects_n; i++)
         if (d.rejects.counts[i]) w.member(name(static_cast<Reject>(i)), d.rejects.counts[i]);
     w.end_object().key("terms").array();
@@ -137,8 +147,7 @@ void append_json(const Decision& d, const std::function<Str(const Decision::Cand
         w.object();
         if (Str where = url(c); !where.empty()) w.member("worker", where);
         w.member("id", std::to_string(c.instance)).member("rank", c.rank);
-        w.member("device", c.device).member("host", c.host).member("disk", c.disk).member("shared", c.shared).member("predicted", c.predicted);
-        w.member("active", c.active).member("matched_chars", c.matched_chars);
+        write_columns(w, candidate_columns<Decision::Candidate>, c);
         write_load(w, c.load);
         w.end_object();
     }
@@ -159,18 +168,10 @@ Result<LoggedDecision> read_decision(Str line) {
     for (uint32_t i = 0; i < scan.members; i++) {
         Str k = line.substr(members[i].key.off, members[i].key.len), v = line.substr(members[i].value.off, members[i].value.len);
         JsonKind kind = json_kind(v);
-        auto text = [&] { return kind == JsonKind::string ? std::string(json_text(v, arena)) : std::string(); };
-        if (k == "id") d.id = text();
-        else if (k == "model") d.model = text();
-        else if (k == "policy") d.policy = text();
-        else if (k == "why") d.why = text();
-        else if (k == "at_ms") take(v, d.at_ms);
-        else if (k == "eligible") take(v, d.eligible);
-        else if (k == "prompt_tokens") take(v, d.prompt_tokens);
-        else if (k == "prompt_chars") take(v, d.prompt_chars);
-        else if (k == "block") take(v, d.block);
-        else if (k == "blocks") take(v, d.request_blocks);
-        else if (k == "cached_tokens") take(v, d.cached_tokens);
+        for (const auto& [name, to] : {std::pair{Str("id"), &d.id}, {Str("model"), &d.model}, {Str("policy"), &d.policy}, {Str("why"), &d.why}})
+            if (k == name && kind == JsonKind::string) *to = json_text(v, arena);
+        if (read_column(decision_columns<LoggedDecision>, k, v, d)) continue;
+        if (k == "at_ms") take(v, d.at_ms);
         else if (k == "chosen") take(v, d.chosen);
         else if (k == "outcome" && kind == JsonKind::object) read_ending(v, d);
         else if (k == "candidates" && kind == JsonKind::array)

@@ -6,7 +6,7 @@
 #include "route/affinity.h"
 #include "route/busy.h"
 #include "route/overload.h"
-#include "route/queue_gate.h"
+#include "route/queue.h"
 
 namespace weir::route {
 namespace {
@@ -37,11 +37,11 @@ void keep_session(const Question& q, std::span<uint64_t> eligible, Rejects& reje
 }
 
 // The router's queue: does it wait rather than be placed now?
-bool must_wait(const Question& q, std::span<const uint64_t> eligible) {
-    if (q.queue == Question::Queue::never || !q.routing.queue) return false;
-    const QueueSettings& settings = q.routing.queue->settings();
-    const QueueThreshold& threshold = settings.classes[settings.class_of(q.request.hints->policy_class, q.request.prompt_tokens)].threshold;
-    return (q.queue == Question::Queue::join && q.routing.queue->waiting() != 0) || !any_room(q.fleet, threshold, eligible);
+bool must_wait(const Question& q, uint32_t cls, std::span<const uint64_t> eligible) {
+    const QueueLine& queue = *q.routing.line;
+    const QueueThreshold& threshold = queue.settings().classes[cls].threshold;
+    if (!threshold.set()) return false;
+    return (q.queue == Question::Queue::join && queue.waiting(cls)) || !any_room(q.fleet, threshold, eligible);
 }
 
 uint32_t at(std::span<const uint32_t> column, size_t i) { return i < column.size() ? column[i] : 0; }
@@ -204,6 +204,12 @@ uint32_t Scratch::most_cached() const {
     return std::min(slate_.prompt_tokens, most * slate_.block);
 }
 
+uint32_t Scratch::queue_class(const Question& q) const {
+    const QueueSettings& settings = q.routing.line->settings();
+    if (q.queue == Question::Queue::turn) return q.queue_class;
+    return settings.classes.size() == 1 ? 0 : settings.class_of(q.request.hints->policy_class, slate_.prompt_tokens - most_cached());
+}
+
 Result<Choice> place(const Question& q, Scratch& scratch, Random& random) {
     const FleetView& fleet = q.fleet;
     const std::vector<uint64_t>* serving = fleet.serving(q.request.model);
@@ -236,7 +242,9 @@ Result<Choice> place(const Question& q, Scratch& scratch, Random& random) {
     auto nobody = [&] { return Failure(Code::no_worker, "no worker for the model can take the request now").detail(choice.rejects.text()); };
     if (choice.candidates == 0) return nobody();
     scratch.gather(q, policy.needs());
-    if (must_wait(q, scratch.eligible_)) {
+    const QueueLine* queue = q.queue == Question::Queue::never ? nullptr : q.routing.line;
+    if (queue) choice.queue_class = scratch.queue_class(q);
+    if (queue && must_wait(q, choice.queue_class, scratch.eligible_)) {
         choice.pick = {0, Pick::wait, "every rank is full", {}};
         choice.cached_tokens = scratch.most_cached();
         return choice;
@@ -252,7 +260,8 @@ void remember(const Question& q, const Choice& choice) {
     const Prepared& request = q.request;
     if (!choice.at) return;
     if (q.routing.affinity) q.routing.affinity->served(*request.hints, q.role, q.fleet, choice.at, q.now);
-    if (q.routing.predictions && !request.local_hashes.empty()) q.routing.predictions->predict(choice.at.number, request.local_hashes, q.now);
+    if (q.routing.predictions && !request.local_hashes.empty())
+        q.routing.predictions->predict(choice.at.number, choice.at.worker->kv_blocks, request.local_hashes, q.now);
     if (q.routing.text && !request.text.empty() && policy_of(q.routing, q.role)->needs() & need::matched)
         q.routing.text->insert(choice.at.number, request.text, q.now);
 }

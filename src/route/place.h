@@ -24,6 +24,7 @@ struct Question {
     std::span<const WorkerSlot> exclude;         // tried already
     Instant now = 0;
     enum class Queue : uint8_t { never, join, turn } queue = Queue::never;   // join: waits for room, and behind who waits; turn: for room
+    uint32_t queue_class = 0;                    // with turn: where it waited
 };
 
 struct Choice {
@@ -33,6 +34,7 @@ struct Choice {
     Overlap overlap;                             // at the chosen rank, in blocks
     uint32_t predicted = 0, matched_chars = 0;   // ... blocks believed to be there; characters of the routing text
     uint32_t cached_tokens = 0;                  // of the prompt, as far as index or text tell
+    uint32_t queue_class = 0;                    // of the router's queue
     LoadNow load;                                // of the chosen rank, before this request
     Rejects rejects;                             // ranks that were left out, and why
 };
@@ -63,6 +65,7 @@ private:
     void gather_overlap(const Question&, uint32_t needs);
     void gather_load(const Question&);
     uint32_t most_cached() const;
+    uint32_t queue_class(const Question&) const;
     void describe(Choice&, const Question&) const;
     std::vector<uint64_t> eligible_;
     std::vector<uint32_t> device_, host_, disk_, shared_, predicted_, active_, chars_;

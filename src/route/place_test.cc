@@ -305,7 +305,7 @@ struct QueueTest : PlaceTest {
     QueueGate gate{core, beyond(100), home};
     Nursery waiters;
     QueueTest() {
-        routing.queue = &gate;
+        routing.line = &gate;
         add("http://a:1", {"m"});
         add("http://b:1", {"m"});
     }
@@ -343,6 +343,37 @@ TEST_F(QueueTest, NobodyOvertakes) {
     EXPECT_EQ(ask_for(Question::Queue::turn)->pick.kind, Pick::chosen) << "its turn has come";
     waiters.cancel();
     EXPECT_EQ(ask_for(Question::Queue::join)->pick.kind, Pick::chosen);
+}
+
+// A class by what is to compute, each with a threshold of its own, or none; who waits in another class is no matter.
+TEST_F(PlaceTest, ClassesOfTheQueueHaveThresholdsOfTheirOwn) {
+    struct Line final : QueueLine {
+        QueueSettings of;
+        uint32_t in = 9;
+        const QueueSettings& settings() const override { return of; }
+        bool waiting(uint32_t cls) const override { return cls == in; }
+    } line;   // somebody of class `in` waits
+    line.of.classes = {{.name = "small", .threshold = {.tokens = 1'000}}, {.name = "large", .threshold = {.tokens = 10}}, {.name = "free", .by_name = true}};
+    line.of.uncached_from = {0, 40}, line.of.families = {{"f", {0, 1}}}, routing.line = &line;
+    add("http://a:1", {"m"});
+    const uint32_t number = registry.view()->ranks()[0].number;
+    cells.at(number).prefill_tokens = 100;
+    routing.index = *kv::KvIndex::make({kv::index_bytes_min}), policy.wanted = need::device | need::predicted;
+    std::vector<uint64_t> local{1, 2, 3};
+    request.model = "m", request.local_hashes = local, request.block = 16, request.prompt_tokens = 50;
+    using Queue = Question::Queue;
+    auto ask_now = [&](Queue queue = Queue::join, uint32_t cls = 0) { return *place({request, *registry.view(), routing, role, {}, now, queue, cls}, scratch, random); };
+    EXPECT_EQ(ask_now().queue_class, 1u) << "50 tokens to compute";
+    EXPECT_EQ(ask_now().pick.kind, Pick::wait);
+    EXPECT_EQ(ask_now(Queue::turn, 1).pick.kind, Pick::wait) << "still full for its class";
+    kv::Predictions(*routing.index, {}).predict(number, local, 1);
+    EXPECT_EQ(ask_now().queue_class, 0u) << "2 tokens to compute";
+    EXPECT_EQ(ask_now().pick.kind, Pick::chosen);
+    EXPECT_EQ(ask_now(Queue::turn, 1).queue_class, 1u) << "the class it waited in";
+    EXPECT_EQ((line.in = 0, ask_now().pick.kind), Pick::wait) << "somebody of its class waits";
+    Hints hints{.policy_class = "free"};
+    request.hints = &hints, line.in = 2;
+    EXPECT_EQ(ask_now().pick.kind, Pick::chosen) << "no threshold: never";
 }
 
 TEST_F(QueueTest, ABusyWorkerIsNoReasonToWait) {

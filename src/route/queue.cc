@@ -8,7 +8,7 @@ namespace weir::route {
 
 uint32_t QueueSettings::class_of(std::string_view name, uint32_t uncached_tokens) const {
     for (uint32_t i = 0; i < classes.size() && !name.empty(); ++i)
-        if (classes[i].name == name) return i;
+        if (classes[i].by_name && classes[i].name == name) return i;
     const QueueFamily* family = &families.front();
     for (const auto& f : families)
         if (f.name == name) family = &f;
@@ -16,11 +16,20 @@ uint32_t QueueSettings::class_of(std::string_view name, uint32_t uncached_tokens
     return family->classes[static_cast<size_t>(bucket)];
 }
 
+bool QueueSettings::waits() const {
+    return std::ranges::any_of(classes, [](const QueueClass& c) { return c.threshold.set(); });
+}
+
+const char* QueueRejection::name(Kind kind) {
+    constexpr const char* names[kinds] = {"requests", "raw_isl_tokens", "cached_tokens", "waiting"};
+    return names[kind];
+}
+
 Failure QueueRejection::failure() const {
     Failure f(Code::queue_full, "Service temporarily overloaded");
     std::string& d = (*f).detail;
     d = R"({"policy_class":")";
-    d.append(cls).append(R"(","limit_kind":")").append(limit_kind).append(R"(","current":)").append(std::to_string(current));
+    d.append(cls).append(R"(","limit_kind":")").append(name(kind)).append(R"(","current":)").append(std::to_string(current));
     d.append(R"(,"limit":)").append(std::to_string(limit)).append("}");
     return f;
 }
@@ -51,14 +60,14 @@ std::optional<QueueRejection> RouterQueue::join(Waiting& w, uint32_t workers, In
     ASSERT(!w.queue_ && w.cls < classes_.size());
     Class& c = classes_[w.cls];
     const QueueClass& rules = settings_.classes[w.cls];
-    const auto reached = [&](const char* kind, uint64_t current, const std::optional<uint32_t>& per_worker) -> std::optional<QueueRejection> {
+    const auto reached = [&](QueueRejection::Kind kind, uint64_t current, const std::optional<uint32_t>& per_worker) -> std::optional<QueueRejection> {
         if (!per_worker || current < uint64_t{*per_worker} * workers) return {};
         return QueueRejection{rules.name, kind, current, uint64_t{*per_worker} * workers};
     };
-    if (auto r = reached("requests", c.stats.requests, rules.requests_per_worker)) return r;
-    if (auto r = reached("raw_isl_tokens", c.stats.raw_tokens, rules.tokens_per_worker)) return r;
-    if (auto r = reached("cached_tokens", c.stats.cached_tokens, rules.cached_per_worker)) return r;
-    if (waiting_ >= settings_.waiting_max) return QueueRejection{rules.name, "waiting", waiting_, settings_.waiting_max};
+    if (auto r = reached(QueueRejection::requests, c.stats.requests, rules.requests_per_worker)) return r;
+    if (auto r = reached(QueueRejection::raw_isl_tokens, c.stats.raw_tokens, rules.tokens_per_worker)) return r;
+    if (auto r = reached(QueueRejection::cached_tokens, c.stats.cached_tokens, rules.cached_per_worker)) return r;
+    if (waiting_ >= settings_.waiting_max) return QueueRejection{rules.name, QueueRejection::waiting, waiting_, settings_.waiting_max};
     const double jump = std::max(w.jump_s, 0.0), arrived_s = static_cast<double>(w.arrived) / ns_per_s;
     switch (rules.order) {
         case QueueOrder::fcfs: w.score_ = jump - arrived_s; break;

@@ -19,13 +19,14 @@ enum class QueueOrder : uint8_t { fcfs, lcfs, wspt };
 struct QueueClass {
     std::string name = "default";
     QueueOrder order = QueueOrder::fcfs;
+    bool by_name = false;                        // requests may name it, whatever they have to compute
     uint32_t quantum = 1;                        // tokens of prompt to compute that it may send on per round
     QueueThreshold threshold;                    // when a rank is full for it; none set: its requests never wait
     // Per worker there is now; a request that finds one reached is rejected. 0: nobody waits.
     std::optional<uint32_t> requests_per_worker, tokens_per_worker, cached_per_worker;
 };
 
-// Which class a request belongs to: by a family's name and the prompt tokens still to compute; a class's own name does too.
+// Which class a request belongs to: by a family's name and the prompt tokens still to compute, or by the class's own name.
 struct QueueFamily { std::string name; std::vector<uint32_t> classes; };   // an index per bucket
 struct QueueSettings {
     std::vector<QueueClass> classes{{}};
@@ -33,7 +34,16 @@ struct QueueSettings {
     std::vector<QueueFamily> families{{"default", {0}}};   // the first is for who names none, or one that is not there
     uint32_t waiting_max = 65'536;               // of all classes
     uint64_t wait_max_ms = 0;                    // 0: as long as the client does
-    uint32_t class_of(std::string_view name, uint32_t uncached_tokens) const;
+    uint32_t class_of(std::string_view name, uint32_t uncached_tokens) const;   // name: what the request says; may be empty
+    bool waits() const;                          // a class has a threshold
+};
+
+// What choosing a worker asks of a queue. Any core.
+class QueueLine {
+public:
+    virtual ~QueueLine() = default;
+    virtual const QueueSettings& settings() const = 0;
+    virtual bool waiting(uint32_t cls) const = 0;        // does anybody of the class?
 };
 
 class RouterQueue;
@@ -71,9 +81,11 @@ public:
 
 struct QueueRejection {
     std::string_view cls;
-    const char* limit_kind;                      // requests, raw_isl_tokens, cached_tokens, waiting
+    enum Kind : uint8_t { requests, raw_isl_tokens, cached_tokens, waiting } kind;
     uint64_t current, limit;
     Failure failure() const;                     // queue_full; its detail is JSON with these four
+    static constexpr size_t kinds = 4;
+    static const char* name(Kind);
 };
 
 // One thread. Dynamo's rules: classes take turns by deficit round robin, the cost of a request being its tokens to compute (at least 1);

@@ -30,10 +30,22 @@ struct QueueGate::Ticket {
 struct QueueGate::Leave {
     QueueGate& gate;
     TicketRef ticket;
-    Leave(QueueGate& g, TicketRef t) : gate(g), ticket(std::move(t)) { gate.waiting_.fetch_add(1, std::memory_order_relaxed); }
+    Count& count;
+    const uint32_t prompt, cached;
+    Leave(QueueGate& g, TicketRef t)
+        : gate(g), ticket(std::move(t)), count(gate.counts_[ticket->waiting.cls]), prompt(ticket->waiting.prompt_tokens),
+          cached(ticket->waiting.cached_tokens) {
+        count.requests.fetch_add(1, std::memory_order_relaxed);
+        count.prompt_tokens.fetch_add(prompt, std::memory_order_relaxed);
+        count.cached_tokens.fetch_add(cached, std::memory_order_relaxed);
+        gate.waiting_.fetch_add(1, std::memory_order_relaxed);
+    }
     Leave(const Leave&) = delete;
     ~Leave() {
         gate.waiting_.fetch_sub(1, std::memory_order_relaxed);
+        count.requests.fetch_sub(1, std::memory_order_relaxed);
+        count.prompt_tokens.fetch_sub(prompt, std::memory_order_relaxed);
+        count.cached_tokens.fetch_sub(cached, std::memory_order_relaxed);
         if (ticket->turn) gate.settled();
         if (ticket->answered) return;
         ticket->gone.store(true, std::memory_order_release);       // enough if the message is not taken
@@ -65,7 +77,10 @@ Task<Result<QueueGate::Turn>> QueueGate::wait(Ask ask) {
 
 void QueueGate::join(const TicketRef& ticket) {
     if (ticket->gone.load(std::memory_order_acquire)) return;
-    if (auto rejected = queue_.join(ticket->waiting, fleet_.workers(), home_.now())) return answer(ticket, rejected->failure(), false);
+    if (auto rejected = queue_.join(ticket->waiting, fleet_.workers(), home_.now())) {
+        counts_[ticket->waiting.cls].rejected[rejected->kind].fetch_add(1, std::memory_order_relaxed);
+        return answer(ticket, rejected->failure(), false);
+    }
     tickets_.emplace(&ticket->waiting, ticket);
     arm();
     pump();

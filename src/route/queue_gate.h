@@ -1,6 +1,8 @@
 // The router's queue for all cores: one home core keeps it, grants go out as messages.
 #pragma once
+#include <array>
 #include <atomic>
+#include <deque>
 #include <memory>
 #include <unordered_map>
 
@@ -17,10 +19,10 @@ public:
     virtual uint32_t open() = 0;                 // ranks with room now: as many turns may be out, so that nobody overtakes
 };
 
-// Use: place; when every eligible rank is full, or anybody waits already (waiting()): `Turn` from wait(), place again, book; still full: give
+// Use: place; when every eligible rank is full, or somebody of the class waits already (waiting(cls)): `Turn` from wait(), place again, book; still full: give
 // the turn back and wait again with the same `arrived`, which keeps the place. A turn is leave to try, not a reservation.
 // Outlives the cores' loops.
-class QueueGate {
+class QueueGate final : public QueueLine {
 public:
     static constexpr uint32_t turns_max = 256;   // out at the same time
     static constexpr uint64_t tick_ms = 100;     // while anybody waits: expiry, and rooms nobody told of
@@ -42,7 +44,8 @@ public:
         QueueGate* gate_ = nullptr;
     };
 
-    QueueGate(Core& home, QueueSettings settings, QueueHome& fleet) : home_(home), fleet_(fleet), queue_(std::move(settings)), timer_(*this) {}
+    QueueGate(Core& home, QueueSettings settings, QueueHome& fleet)
+        : home_(home), fleet_(fleet), queue_(std::move(settings)), counts_(queue_.settings().classes.size()), timer_(*this) {}
     ~QueueGate();
     QueueGate(const QueueGate&) = delete;
     // Any core; to leave is to destroy the task. Failures: queue_full (a limit; detail as QueueRejection), queue_timeout, rate_limited (was
@@ -51,7 +54,14 @@ public:
     // Any core, after a release or a first token. One load when nobody waits.
     void freed() { if (waiting()) kick(); }
     size_t waiting() const { return waiting_.load(std::memory_order_relaxed); }
-    const QueueSettings& settings() const { return queue_.settings(); }
+    struct Count {                               // of a class. Any thread; `received` and `rejected` only grow
+        std::atomic<uint64_t> received{0};       // the caller counts
+        std::atomic<uint64_t> requests{0}, prompt_tokens{0}, cached_tokens{0};
+        std::array<std::atomic<uint64_t>, QueueRejection::kinds> rejected{};
+    };
+    Count& count(uint32_t cls) { return counts_[cls]; }
+    bool waiting(uint32_t cls) const override { return waiting() && counts_[cls].requests.load(std::memory_order_relaxed) != 0; }
+    const QueueSettings& settings() const override { return queue_.settings(); }
 
 private:
     struct Ticket;
@@ -73,6 +83,7 @@ private:
     Core& home_;
     QueueHome& fleet_;
     RouterQueue queue_;
+    std::deque<Count> counts_;                   // by class
     std::unordered_map<Waiting*, TicketRef> tickets_;   // those in queue_
     std::atomic<size_t> waiting_{0};
     std::atomic<uint32_t> turns_{0};

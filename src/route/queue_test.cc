@@ -127,8 +127,8 @@ TEST_F(RouterQueueTest, LimitsPerWorkerRejectWithDetails) {
     EXPECT_EQ((*r->failure()).code, Code::queue_full);
     EXPECT_FALSE(q().join(make(1), 5, 1)) << "a worker more";
     EXPECT_FALSE(q().join(make(1, 1'000, 1), 4, 1)) << "who crosses the limit is still taken";
-    EXPECT_EQ(std::string(q().join(make(1, 1, 1), 4, 1)->limit_kind), "raw_isl_tokens");
-    EXPECT_EQ(std::string(q().join(make(1, 1, 2), 4, 1)->limit_kind), "cached_tokens");
+    EXPECT_EQ(q().join(make(1, 1, 1), 4, 1)->kind, QueueRejection::raw_isl_tokens);
+    EXPECT_EQ(q().join(make(1, 1, 2), 4, 1)->kind, QueueRejection::cached_tokens);
     all[0].~Waiting();
     new (&all[0]) Waiting;
     EXPECT_EQ(q().stats(0).requests, 8u);
@@ -143,7 +143,7 @@ TEST_F(RouterQueueTest, HasABoundInLengthAndTime) {
     for (uint64_t t : {1, 2, 3}) make(t);
     all[2].due = 4 * ns_per_s;
     for (auto& w : all) join(w);
-    EXPECT_EQ(std::string(q().join(make(4), 4, 1)->limit_kind), "waiting");
+    EXPECT_EQ(q().join(make(4), 4, 1)->kind, QueueRejection::waiting);
     EXPECT_EQ(q().next_expiry(), 4 * ns_per_s);
     EXPECT_EQ(q().expire(4 * ns_per_s - 1).who, nullptr);
     auto due = q().expire(4 * ns_per_s);
@@ -156,7 +156,7 @@ TEST_F(RouterQueueTest, HasABoundInLengthAndTime) {
 }
 
 TEST_F(RouterQueueTest, ClassesByNameFamilyAndWhatIsToCompute) {
-    settings.classes = {{.name = "small"}, {.name = "large"}, {.name = "batch-small"}, {.name = "batch-large"}, {.name = "vip"}};
+    settings.classes = {{.name = "small"}, {.name = "large"}, {.name = "batch-small"}, {.name = "batch-large"}, {.name = "vip", .by_name = true}};
     settings.uncached_from = {0, 1'000};
     settings.families = {{"chat", {0, 1}}, {"batch", {2, 3}}};
     EXPECT_EQ(settings.class_of("", 999), 0u);
@@ -165,6 +165,7 @@ TEST_F(RouterQueueTest, ClassesByNameFamilyAndWhatIsToCompute) {
     EXPECT_EQ(settings.class_of("batch", 5'000), 3u);
     EXPECT_EQ(settings.class_of("vip", 5'000), 4u);
     EXPECT_EQ(settings.class_of("whoever", 5'000), 1u);
+    EXPECT_EQ(settings.class_of("small", 5'000), 1u) << "a family's class cannot be asked for";
 }
 
 // Against a plain list: whoever comes out is the first of those that may, whoever is destroyed never comes out.

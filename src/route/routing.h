@@ -14,12 +14,14 @@ namespace weir::route {
 class Affinity;
 struct OverloadGuard;                            // route/overload.h
 class QueueGate;
+class QueueLine;
 
 // Where predicted blocks go: straight to kv::Predictions in a simulation, to the thread that applies the ranks' events in service.
 class PredictionSink {
 public:
     virtual ~PredictionSink() = default;
-    virtual void predict(kv::Rank rank, std::span<const uint64_t> local, Instant now) = 0;   // any core; drops rather than waits
+    // `capacity`: KV blocks of the rank's cache; 0: not known. Any core; drops rather than waits.
+    virtual void predict(kv::Rank rank, uint32_t capacity, std::span<const uint64_t> local, Instant now) = 0;
 };
 
 // A worker is passed over when every rank of it is beyond one of these (route/busy.h). Changed by /busy_threshold while requests run.
@@ -39,6 +41,7 @@ struct Routing {
     std::shared_ptr<kv::ActiveBlocks> active;    // null: blocks under way are not tracked
     std::shared_ptr<Affinity> affinity;          // null: sessions go anywhere
     QueueGate* queue = nullptr;                  // null: nobody waits for room
+    const QueueLine* line = nullptr;             // ... what place() sees of it
     PredictionSink* predictions = nullptr;       // null: nothing is predicted
     BusyLimits busy;
     const OverloadGuard* overload = nullptr;     // null: overloaded workers are not left out

@@ -117,6 +117,44 @@ class Queue(e2e.Case):
         self.go["late"].set()
         self.assertEqual(json.loads(pinned().header("x-weir-decision"))["candidates"][0]["id"], home)
 
+    def test_classes(self):
+        file = self.keep(tempfile.NamedTemporaryFile("w", suffix=".yaml"))
+        file.write("""
+default_policy_family: chat
+uncached_isl_buckets: [{min_tokens: 0, bucket: all}]
+policy_classes:
+  - {name: chats, policy_family: chat, cache_bucket: all, quantum: 1, prefill_busy_threshold: 50, request_queue_limit_per_worker: 1}
+  - {name: vip, quantum: 1}
+""")
+        file.flush()
+        weir, (worker,) = self.full("--router-policy-config", file.name, threshold="None")
+        count = lambda what, **labels: metric(weir.http, "dynamo_frontend_router_" + what, model="fake", **labels)
+        waits = self.send(weir, "hi", ("x-dynamo-meta-policy-class", "chats"))   # a family's class cannot be asked for: as if it said nothing
+        wait_until(lambda: count("queue_pending_requests", policy_class="chats") == 1, 10 * SLOW, "one waits")
+        tokens = count("queue_pending_isl_tokens", policy_class="chats")
+        self.assertGreater(tokens, 0)
+        self.assertLessEqual(count("queue_pending_cached_tokens", policy_class="chats"), tokens)
+        refused = request(weir.http, "POST", CHAT, chat())
+        self.assertEqual((refused.status, refused.json()["details"]["policy_class"], refused.json()["details"]["limit_kind"]), (503, "chats", "requests"))
+        self.assertEqual(request(weir.http, "POST", CHAT, chat(), [("x-dynamo-meta-policy-class", "vip")]).status, 200, "never waits")
+        self.assertEqual(count("queue_backpressure_total", policy_class="chats", reason="request_limit"), 1)
+        self.assertEqual((count("admission_received_total", policy_class="chats"), count("admission_received_total", policy_class="vip")), (3, 1))
+        self.go["slow"].set()
+        self.assertEqual(waits().status, 200)
+        wait_until(lambda: count("queue_pending_isl_tokens", policy_class="chats") == 0, 10 * SLOW, "nobody waits")
+
+    def test_last_come_first(self):
+        weir, (worker,) = self.full("--router-queue-policy", "lcfs")
+        answers = []
+        for n, text in enumerate(("first ", "second ", "third ")):
+            answers.append(self.send(weir, text * 60))
+            self.waiting(weir, n + 1)
+        self.go["slow"].set()
+        for answer in answers:
+            self.assertEqual(answer().status, 200)
+        order = [next(w for w in ("slow", "first", "second", "third") if w in r.body.decode()) for r in worker.requests]
+        self.assertEqual(order, ["slow", "third", "second", "first"])
+
     def test_without_a_threshold_nobody_waits(self):
         weir, (worker,) = self.full(threshold="None")
         self.assertEqual(self.send(weir, "hi")().status, 200)

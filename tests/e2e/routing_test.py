@@ -1,6 +1,7 @@
 """Routing as a user sees it: where prompts go, why, and what can be said about it from outside."""
 import json
 import pathlib
+import socket
 import sys
 import tempfile
 import threading
@@ -28,8 +29,8 @@ class Case(e2e.Case):
         answer = request(weir.http, "GET", "/debug/decisions" + ("/" + request_id if request_id else ""))
         return [json.loads(line) for line in answer.text.splitlines()] if answer.status == 200 else answer
 
-    def demo(self, *flags):
-        weir = self.keep(e2e.gateway("frontend", "--discovery-backend", "mem", "--demo-engines", "3", *flags))
+    def demo(self, *flags, env=None):
+        weir = self.keep(e2e.gateway("frontend", "--discovery-backend", "mem", "--demo-engines", "3", *flags, env=env))
         model = wait_until(lambda: request(weir.http, "GET", "/v1/models").json().get("data"), 10 * SLOW, "a model")[0]["id"]
         wait_until(lambda: metric(weir.http, "smg_worker_pool_size", model=model) == 3, 10 * SLOW, "three engines")
         return weir, model
@@ -307,6 +308,24 @@ class BusyThresholds(Case):
         self.say(weir, "POST", {}, 400)
         self.say(weir, "POST", {"model": "fake", "active_prefill_tokens_threshold": -1}, 400)
 
+    def test_the_route_can_be_left_out(self):
+        weir, _ = self.served("frontend", env={"DYN_DISABLE_FRONTEND_ADMIN_API": "1"})
+        for method in ("GET", "POST"):
+            self.assertEqual(request(weir.http, method, "/busy_threshold").status, 404)
+        self.works(weir)
+
+    def test_who_may_ask(self):
+        # As Dynamo has it anybody who reaches the port may; what explains decisions is for the gateway's own host.
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            try:
+                s.connect(("192.0.2.1", 9))   # sends nothing, but has an address of this machine
+            except OSError:
+                self.skipTest("this machine has only a loopback address")
+            address = s.getsockname()[0]
+        weir, _ = self.served("frontend", "--http-host", "0.0.0.0")
+        self.assertEqual(request(weir.http, "GET", "/busy_threshold", host=address).status, 200)
+        self.assertEqual(request(weir.http, "GET", "/debug/decisions", host=address).status, 403)
+
     def test_busy_workers_are_passed_over(self):
         release = threading.Event()
         self.addCleanup(release.set)
@@ -328,87 +347,6 @@ class BusyThresholds(Case):
         held.join()
         wait_until(lambda: metric(weir.http, "dynamo_frontend_worker_active_prefill_tokens") == 0, 10 * SLOW, "it has ended")
         self.works(weir)
-
-
-class Options(Case):
-    """Each is read and kept; what it does is tested above and beside its policy."""
-    FLAGS = [
-        ("frontend", "--router-queue-threshold", "router.queue_threshold", "7"),
-        ("frontend", "--router-queue-policy", "router.queue_policy", "wspt"),
-        ("frontend", "--router-session-affinity-ttl-secs", "router.affinity_ttl_s", "7"),
-        ("frontend", "--router-session-affinity-mode", "router.affinity_mode", "soft"),
-        ("frontend", "--no-kv-events", "kv.events", None),
-        ("frontend", "--no-router-assume-kv-reuse", "kv.assume_reuse", None),
-        ("frontend", "--no-router-kv-events", "kv.events", None),
-        ("frontend", "--no-router-track-active-blocks", "kv.track_active_blocks", None),
-        ("frontend", "--no-router-track-output-blocks", "kv.track_output_blocks", None),
-        ("frontend", "--active-decode-blocks-threshold", "router.busy_decode_blocks", "0.5"),
-        ("frontend", "--active-prefill-tokens-threshold", "router.busy_prefill_tokens", "7"),
-        ("frontend", "--active-prefill-tokens-threshold-frac", "router.busy_prefill_frac", "7"),
-        ("frontend", "--kv-cache-block-size", "kv.block_size", "7"),
-        ("frontend", "--kv-overlap-score-weight", "kv.overlap_score_weight", "0.5"),
-        ("frontend", "--router-assume-kv-reuse", "kv.assume_reuse", None),
-        ("frontend", "--router-event-threads", "kv.event_threads", "7"),
-        ("frontend", "--router-kv-events", "kv.events", None),
-        ("frontend", "--router-kv-overlap-score-weight", "kv.overlap_score_weight", "0.5"),
-        ("frontend", "--router-max-tree-size", "kv.tree_size_max", "7"),
-        ("frontend", "--router-prune-target-ratio", "kv.prune_ratio", "0.5"),
-        ("frontend", "--router-temperature", "kv.temperature", "7"),
-        ("frontend", "--router-track-active-blocks", "kv.track_active_blocks", None),
-        ("frontend", "--router-track-output-blocks", "kv.track_output_blocks", None),
-        ("frontend", "--router-ttl-secs", "kv.ttl_s", "7"),
-        ("launch", "--assignment-mode", "policies.assignment", "min_load"),
-        ("launch", "--balance-abs-threshold", "policies.spill_abs", "7"),
-        ("launch", "--balance-rel-threshold", "policies.spill_rel", "2"),
-        ("launch", "--block-size", "policies.block_size", "7"),
-        ("launch", "--cache-threshold", "policies.cache_threshold", "0.4"),
-        ("launch", "--dp-minimum-tokens-scheduler", "policies.dp_min_tokens", None),
-        ("launch", "--eviction-interval", "policies.eviction_interval_s", "7"),
-        ("launch", "--max-idle-secs", "policies.sticky_idle_s", "7"),
-        ("launch", "--max-tree-size", "policies.tree_size_max", "7"),
-        ("launch", "--prefix-hash-load-factor", "policies.prefix_load_factor", "2"),
-        ("launch", "--prefix-token-count", "policies.prefix_tokens", "7"),
-    ]
-    VARIABLES = [
-        ("DYN_ACTIVE_DECODE_BLOCKS_THRESHOLD", "router.busy_decode_blocks", "0.5"),
-        ("DYN_ACTIVE_PREFILL_TOKENS_THRESHOLD", "router.busy_prefill_tokens", "7"),
-        ("DYN_ACTIVE_PREFILL_TOKENS_THRESHOLD_FRAC", "router.busy_prefill_frac", "7"),
-        ("DYN_ADMISSION_CONTROL", "router.admission_control", "token-capacity"),
-        ("DYN_KV_CACHE_BLOCK_SIZE", "kv.block_size", "7"),
-        ("DYN_ROUTER_ASSUME_KV_REUSE", "kv.assume_reuse", "true"),
-        ("DYN_ROUTER_EVENT_THREADS", "kv.event_threads", "7"),
-        ("DYN_ROUTER_KV_OVERLAP_SCORE_CREDIT", "kv.overlap_credit", "7"),
-        ("DYN_ROUTER_KV_OVERLAP_SCORE_CREDIT_DECAY", "kv.overlap_credit_decay", "7"),
-        ("DYN_ROUTER_KV_OVERLAP_SCORE_WEIGHT", "kv.overlap_score_weight", "0.5"),
-        ("DYN_ROUTER_MAX_TREE_SIZE", "kv.tree_size_max", "7"),
-        ("DYN_ROUTER_PREDICTED_TTL_SECS", "kv.predicted_ttl_s", "7"),
-        ("DYN_ROUTER_PREFILL_LOAD_SCALE", "kv.prefill_load_scale", "7"),
-        ("DYN_ROUTER_PRUNE_TARGET_RATIO", "kv.prune_ratio", "0.5"),
-        ("DYN_ROUTER_QUEUE_THRESHOLD", "router.queue_threshold", "7"),
-        ("DYN_ROUTER_QUEUE_POLICY", "router.queue_policy", "wspt"),
-        ("DYN_ROUTER_SESSION_AFFINITY_TTL_SECS", "router.affinity_ttl_s", "7"),
-        ("DYN_ROUTER_SESSION_AFFINITY_MODE", "router.affinity_mode", "soft"),
-        ("DYN_ROUTER_TEMPERATURE", "kv.temperature", "7"),
-        ("DYN_ROUTER_TRACK_ACTIVE_BLOCKS", "kv.track_active_blocks", "true"),
-        ("DYN_ROUTER_TRACK_OUTPUT_BLOCKS", "kv.track_output_blocks", "true"),
-        ("DYN_ROUTER_TRACK_PREFILL_TOKENS", "kv.track_prefill_tokens", "true"),
-        ("DYN_ROUTER_TTL_SECS", "kv.ttl_s", "7"),
-        ("DYN_ROUTER_USE_KV_EVENTS", "kv.events", "true"),
-        ("DYN_USE_KV_EVENTS", "kv.events", "true"),
-    ]
-
-    def test_flags(self):
-        for dialect, flag, key, value in self.FLAGS:
-            base = ["check-config", dialect] + (["--discovery-backend", "mem"] if dialect == "frontend" else [])
-            code, out, err = e2e.run(*base, flag, *([value] if value else []))
-            self.assertEqual(code, 0, (flag, err))
-            self.assertIn(key, out, flag)
-
-    def test_variables(self):
-        for name, key, value in self.VARIABLES:
-            _, out, _ = e2e.run("check-config", "frontend", "--discovery-backend", "mem", env={name: value})
-            if key not in out:   # the endpoint picker's own
-                self.assertIn("not supported yet", e2e.run("epp", env={name: value})[2], name)
 
 
 if __name__ == "__main__":

@@ -38,8 +38,8 @@ constexpr Row table[] = {
     later("api.route_extensions", list(), "", "route extensions", "More routes, from Python code.")
         .fe("--frontend-route-extension", "DYN_FRONTEND_ROUTE_EXTENSIONS"),
     later("api.disable_nvext", flag(), "false", nvext, "Ignore nvext in requests.").fe("", "DYN_DISABLE_FRONTEND_NVEXT"),
-    later("api.disable_admin", flag(), "false", "the admin routes", "Leave /busy_threshold and its like out.")
-        .fe("", "DYN_DISABLE_FRONTEND_ADMIN_API").off_at("true"),
+    row("api.disable_admin", WEIR_FIELD(api.disable_admin), flag(), "false", "Leave /busy_threshold out.")
+        .fe("", "DYN_DISABLE_FRONTEND_ADMIN_API"),
     later("api.error_peek_ms", integer(), "0", buffer,
           "Wait so long for the first item, so that early errors become HTTP statuses; 0: not.")
         .fe("", "DYN_HTTP_PRE_COMMIT_ERROR_PEEK_MS"),

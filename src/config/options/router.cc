@@ -10,8 +10,8 @@ constexpr Row rows[] = {
         .def = "round_robin", .help = "How a worker is chosen.",
         .frontend_choices = "round-robin random power-of-two kv direct least-loaded device-aware-weighted default soonest"}
         .fe("--router-mode", "DYN_ROUTER_MODE", "round-robin").la("--policy", "", "cache_aware"),
-    later("router.min_initial_workers", integer(0, 1'000'000), "0", "waiting for workers at start-up",
-          "Wait for so many workers before serving.")
+    row("router.min_initial_workers", WEIR_FIELD(router.workers_min), integer(0, 1'000'000), "0",
+        "Serve no model before so many workers have answered.")
         .fe("--router-min-initial-workers", "DYN_ROUTER_MIN_INITIAL_WORKERS"),
     row("router.affinity_ttl_s", WEIR_FIELD(router.affinity_ttl_s), integer(1, 31'536'000), "",
         "Keep a session on its worker until idle so long, seconds.")
@@ -41,11 +41,12 @@ constexpr Row rows[] = {
         .fe("--router-conditional-disagg", "DYN_ROUTER_CONDITIONAL_DISAGG"),
     later("router.conditional_disagg_config", text(), "", "conditional disaggregation", "Its settings, a JSON object.")
         .fe("--router-conditional-disagg-config", "DYN_ROUTER_CONDITIONAL_DISAGG_CONFIG"),
-    later("router.policy_config", file(), "", "Dynamo's policy file", "YAML with policy classes and selection settings.")
+    row("router.policy_config", WEIR_FIELD(router.policy_file), file(), "",
+        "Dynamo's policy file: YAML with classes of the router's queue and how workers are chosen.")
         .fe("--router-policy-config", "DYN_ROUTER_POLICY_CONFIG"),
-    later("router.prefill_policy", text(), "", "Dynamo's policy file", "Named selection for prefill workers.")
+    later("router.prefill_policy", text(), "", "policies of prefill workers", "Named selection for prefill workers.")
         .fe("--router-prefill-policy", "DYN_ROUTER_PREFILL_POLICY").old("use worker_selection.prefill of --router-policy-config"),
-    later("router.decode_policy", text(), "", "Dynamo's policy file", "Named selection for decode workers.")
+    later("router.decode_policy", text(), "", "policies of decode workers", "Named selection for decode workers.")
         .fe("--router-decode-policy", "DYN_ROUTER_DECODE_POLICY").old("use worker_selection.decode of --router-policy-config"),
     row("router.load_aware", WEIR_FIELD(router.load_aware), flag(), "false",
         "Choose by load alone.")
@@ -53,7 +54,7 @@ constexpr Row rows[] = {
     row("router.queue_threshold", WEIR_FIELD(router.queue_threshold), or_none(real()), "2.0",
         "Queue requests once all workers are beyond this multiple of their batch limit.")
         .fe("--router-queue-threshold", "DYN_ROUTER_QUEUE_THRESHOLD").compat_is("-").off_at("None"),
-    row("router.queue_policy", WEIR_FIELD(router.queue_policy), choice("fcfs wspt"), "fcfs", "Order of the router queue.")
+    row("router.queue_policy", WEIR_FIELD(router.queue_policy), choice("fcfs wspt lcfs"), "fcfs", "Order of the router queue.")
         .fe("--router-queue-policy", "DYN_ROUTER_QUEUE_POLICY"),
     later("router.replica_sync", flag(), "false", "router replicas", "Share load with other routers over the event plane.")
         .fe("--router-replica-sync", "DYN_ROUTER_REPLICA_SYNC").ep("", "DYN_ROUTER_REPLICA_SYNC"),
@@ -73,7 +74,7 @@ constexpr Row rows[] = {
         .fe("--custom-backend-metrics-polling-interval", ""),
 };
 
-constexpr Str kv = "KV-aware routing", yaml = "use the default policy's parameters in --router-policy-config",
+constexpr Str yaml = "use the default policy's parameters in --router-policy-config",
               track = "tracking of active sequences";
 constexpr Row kv_table[] = {
     row("kv.index_bytes_max", WEIR_FIELD(kv.index_bytes_max), size(), "0",
@@ -105,7 +106,8 @@ constexpr Row kv_table[] = {
     row("kv.disk_hit_weight", WEIR_FIELD(kv.disk_hit_weight), real(0, 1), "0.25",
         "Credit for blocks on disk.")
         .fe("--router-disk-cache-hit-weight", "DYN_ROUTER_DISK_CACHE_HIT_WEIGHT"),
-    later("kv.shared_multiplier", or_none(real(0, 1)), "", kv, "Credit for blocks in a shared cache.")
+    row("kv.shared_multiplier", WEIR_FIELD(kv.shared_multiplier), or_none(real(0, 1)), "",
+        "Credit for blocks in a shared cache, as far as workers tell of them.")
         .fe("--shared-cache-multiplier", "DYN_SHARED_CACHE_MULTIPLIER").old(yaml),
     later("kv.shared_type", choice("| none hicache"), "none", "shared cache", "Which shared cache is asked.")
         .fe("--shared-cache-type", "DYN_SHARED_CACHE_TYPE"),
@@ -124,7 +126,8 @@ constexpr Row kv_table[] = {
     row("kv.prune_ratio", WEIR_FIELD(kv.prune_ratio), real(0, 1), "0.8",
         "What is left of them after pruning.")
         .fe("--router-prune-target-ratio", "DYN_ROUTER_PRUNE_TARGET_RATIO"),
-    later("kv.approximate_policy", choice("| ttl lru"), "ttl", "retention of predicted blocks", "What goes first without events.")
+    row("kv.approximate_policy", WEIR_FIELD(kv.approximate_policy), choice("ttl lru"), "ttl",
+        "Without events: predicted blocks go after a time, or when a worker's KV cache would be full of newer ones.")
         .fe("--router-approximate-cache-policy", "DYN_ROUTER_APPROXIMATE_CACHE_POLICY"),
     row("kv.predicted_ttl_s", WEIR_FIELD(kv.predicted_ttl_s), or_none(real()), "",
         "With events: also predict, for so long, seconds.")
