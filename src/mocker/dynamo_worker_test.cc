@@ -162,9 +162,7 @@ struct WorkerLoop : testing::Test {
     Asked ask(const DynamoWorker& worker, Want want = {}) {
         Asked out;
         asking.spawn(ask_into(worker, std::move(want), out));
-        const bool done = loop.until([&] { return out.done; });
-        EXPECT_TRUE(done);
-        if (!done) asking.cancel();
+        if (!loop.until([&] { return out.done; })) ADD_FAILURE() << "no end", asking.cancel();
         return out;
     }
     bool idle(const DynamoWorker& worker) {
@@ -172,10 +170,7 @@ struct WorkerLoop : testing::Test {
     }
 };
 
-struct Ended {                                 // ends what still refers to the test's own variables
-    Nursery& tasks;
-    ~Ended() { tasks.cancel(); }
-};
+struct Ended { Nursery& tasks; ~Ended() { tasks.cancel(); } };   // ends what still refers to the test's own variables
 
 TEST_F(WorkerLoop, AnAnswerInBothCodecs) {
     DynamoWorker& worker = make();
@@ -454,9 +449,7 @@ TEST_F(WorkerLoop, EventsAreHeardAndTheWholeIsToldOnDemand) {
     const auto dump = [&](PayloadCodec codec) {
         Heard all;
         asking.spawn(recover(*source, codec, all));
-        const bool told = loop.until([&] { return all.up; });
-        EXPECT_TRUE(told);
-        if (!told) asking.cancel();
+        if (!loop.until([&] { return all.up; })) ADD_FAILURE() << "no answer", asking.cancel();
         return all.blocks;
     };
     const auto held = dump(PayloadCodec::msgpack);
