@@ -29,7 +29,7 @@ constexpr CrossCheck every[] = {
 };
 constexpr CrossCheck frontend[] = {
     {[](const Loaded& l) {
-         return l.of("discovery.backend").origin > Origin::compat && l.config.discovery.backend == "file" &&
+         return l.of("discovery.backend").origin > Origin::compat && l.config.discovery.backend != "mem" &&
                 (!l.config.workers.urls.empty() || l.config.discovery.demo_engines);
      }, "--worker-urls and --demo-engines need --discovery-backend mem"},
     {[](const Loaded& l) { return set(l, "discovery.model_path") && l.config.discovery.backend == "mem"; },

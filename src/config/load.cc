@@ -197,12 +197,10 @@ void Loader::stand_ins() {
             replace("router.policy", config.router.policy = row.stand_in, instead);
         }
     }
-    const Setting& backend = out_.of("discovery.backend");
-    if (backend.origin > Origin::compat || choose(choices(*backend.row, in_.command), backend.words[0]).built == Built::yes) return;
-    if (config.workers.urls.empty() && config.discovery.demo_engines == 0 && errors_.empty())
-        error("not supported yet: discovery backend " + backend.words[0] +
-                  " (the default of --discovery-backend); give --worker-urls URL..., or --discovery-backend mem", true);
-    out_.notes.push_back("static workers stand in for discovery through " + backend.words[0] + " until it exists");
+    const Setting& backend = out_.of("discovery.backend");   // its default gives way to workers that were named
+    const bool named = !config.workers.urls.empty() || config.discovery.demo_engines > 0;
+    if (backend.origin > Origin::compat || backend.words[0] == backend.row->stand_in || !named) return;
+    out_.notes.push_back("static workers stand in for discovery through " + backend.words[0]);
     replace("discovery.backend", config.discovery.backend = backend.row->stand_in, "stands in for " + backend.words[0]);
 }
 

@@ -154,7 +154,7 @@ TEST(Cli, EachToolIsACommand) {
 }
 
 TEST(Cli, MistakesEndWithTwoAndAreOnStandardError) {
-    for (std::vector<std::string> argv : {std::vector<std::string>{"nonsense"}, {"launch", "--no-such-flag"}, {"frontend"}, {"epp"},
+    for (std::vector<std::string> argv : {std::vector<std::string>{"nonsense"}, {"launch", "--no-such-flag"}, {"frontend", "--no-such-flag"}, {"epp"},
                                           {"replay", "--no-such-flag"}, {"completion"},
                                           {"completion", "tcsh"}, {"check-config"}, {"check-config", "x"}, {"check-config", "launch", "--port", "x"},
                                           {"check-config", "epp"}, {"--write-docs"}, {"--write-docs", "/no/such/folder"},

@@ -95,12 +95,13 @@ void DynamoKv::channel(const EventChannel& c, bool there) {
     static constexpr const char* transports[] = {"zmq", "nats", "zmq_broker"};
     const Str transport = transports[c.transport];
     if (!only_.empty() && only_ != transport) return;
-    if (c.transport != EventChannel::zmq) {
-        LOG_WARN(discovery, "KV events are not heard: their transport is not supported yet", {"channel", key}, {"transport", transport});
+    if (c.transport == EventChannel::zmq_broker || (c.transport == EventChannel::nats && !planes_.nats)) {
+        LOG_WARN(discovery, "KV events are not heard: their transport is not in use here", {"channel", key}, {"transport", transport});
         return;
     }
     auto made = std::make_unique<Channel>(*this, c);
-    made->listening.spawn(subscribe_events(resolver_, c.endpoint, c.topic, *made));
+    if (c.transport == EventChannel::nats) made->listening.spawn(over_nats_.subscribe(c.endpoint + "." + c.topic, c.publisher_id, *made));
+    else made->listening.spawn(subscribe_events(resolver_, c.endpoint, c.topic, *made));
     channels_.emplace(key, std::move(made));
 }
 
@@ -187,7 +188,7 @@ Task<bool> DynamoKv::ask(Rank& rank) {
     engine::RecoveryQuestion question{rank.worker, rank.dp_rank, rank.feed->ask_from(), {}};
     std::string body;
     engine::append_recovery_question(body, question);
-    auto address = read_plane_address(rank.source->recovery->address);
+    auto address = plane_address(*rank.source->recovery);
     if (!address) co_return false;
     PlaneAddress at = *std::move(address);
     PlaneRequest request;

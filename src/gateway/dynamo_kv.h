@@ -10,6 +10,7 @@
 #include "gateway/dynamo_peer.h"
 #include "kv/index.h"
 #include "planes/event_subscriber.h"
+#include "planes/shared_events.h"
 
 namespace weir {
 
@@ -39,6 +40,9 @@ private:
     DynamoCore& planes_;
     const std::shared_ptr<kv::KvIndex> index_;
     const std::string only_;
+    SharedEvents over_nats_{[this](const std::string& subject, EventListener& listener) {
+        return subscribe_nats_events(*planes_.nats, subject, "kv-events", listener);
+    }};
     std::map<uint64_t, EventSource> sources_;                     // by publisher
     std::map<Key, std::unique_ptr<Rank>> ranks_;
     std::map<std::string, std::unique_ptr<Channel>> channels_;    // by scope and publisher

@@ -7,6 +7,7 @@
 #include "discovery/dynamo_records.h"
 #include "dispatch/dynamo_stream.h"
 #include "fleet/fleet.h"
+#include "planes/nats_planes.h"
 #include "planes/request_plane.h"
 #include "prepare/model.h"
 
@@ -30,8 +31,18 @@ struct DynamoPeer {
 
 // A core's ends of the planes: requests out, calls home in.
 struct DynamoCore {
-    DynamoCore(Core& core, Resolver& resolver, const RequestPlaneLimits& limits, CallHomeOptions options)
-        : plane(core, resolver, limits), home(core, std::move(options)) {}
+    // `nats`: null: nobody is asked or heard over it.
+    DynamoCore(Core& core, Resolver& resolver, const RequestPlaneLimits& limits, CallHomeOptions options, std::shared_ptr<const NatsSetup> setup)
+        : nats(setup ? std::make_unique<NatsClient>(core, resolver, std::move(setup)) : nullptr),
+          subjects(nats ? std::make_unique<NatsRequests>(*nats, limits.ack_ms) : nullptr), plane(core, resolver, limits), home(core, std::move(options)) {
+        plane.subjects_through(subjects.get());
+    }
+    void start() {                               // on the core
+        home.start();
+        if (nats) nats->start();
+    }
+    std::unique_ptr<NatsClient> nats;
+    std::unique_ptr<NatsRequests> subjects;
     RequestPlane plane;
     CallHome home;
 };

@@ -24,6 +24,16 @@ RequestPlaneLimits plane_limits(const PlanesConfig& c) {
     return l;
 }
 
+// Null: nothing asks for NATS.
+Result<std::shared_ptr<const NatsSetup>> nats_of(const PlanesConfig& c) {
+    if (c.request != "nats" && c.event != "nats" && c.nats_servers.empty()) return std::shared_ptr<const NatsSetup>();
+    NatsOptions o;
+    if (!c.nats_servers.empty()) o.servers = c.nats_servers;
+    o.user = c.nats_user, o.password = c.nats_password, o.token = c.nats_token, o.nkey = c.nats_nkey, o.credentials_file = c.nats_credentials;
+    o.tls_ca = c.nats_ca, o.tls_cert = c.nats_cert, o.tls_key = c.nats_key, o.tls_insecure = c.nats_insecure;
+    return nats_setup(o);
+}
+
 }  // namespace
 
 struct DynamoSite::Text {
@@ -43,7 +53,7 @@ Result<std::unique_ptr<DynamoSite>> DynamoSite::make(Parts parts) {
     const auto& index = parts.routings.index();
     if (index && parts.config.kv.events)
         site->kv_ = std::make_unique<DynamoKv>(parts.ctl, parts.resolver, *site->ctl_, index, parts.config.planes.event);
-    site->discovery_ = site->make_discovery();
+    TRY(site->discovery_, site->make_discovery());
     return site;
 }
 
@@ -53,13 +63,14 @@ Result<void> DynamoSite::open_planes() {
     if (!c.response_host.empty()) home.bind_host = home.advertise = c.response_host;
     home.port = c.response_port;
     std::vector<CallHome*> homes;
+    TRY(std::shared_ptr<const NatsSetup> nats, nats_of(c));
     for (auto& state : parts_.cores) {
         Core::Enter enter(state->core);
-        state->dynamo = std::make_unique<DynamoCore>(state->core, state->resolver, plane_limits(c), home);
+        state->dynamo = std::make_unique<DynamoCore>(state->core, state->resolver, plane_limits(c), home, nats);
         homes.push_back(&state->dynamo->home);
     }
     home.port = 0;
-    ctl_ = std::make_unique<DynamoCore>(parts_.ctl, parts_.resolver, plane_limits(c), home);
+    ctl_ = std::make_unique<DynamoCore>(parts_.ctl, parts_.resolver, plane_limits(c), home, nats);
     if (c.response_port)
         for (CallHome* h : homes) h->share(homes);
     for (auto& state : parts_.cores) {
@@ -69,17 +80,19 @@ Result<void> DynamoSite::open_planes() {
     return ctl_->home.listen();
 }
 
-std::unique_ptr<Discovery> DynamoSite::make_discovery() const {
+Result<std::unique_ptr<Discovery>> DynamoSite::make_discovery() const {
+    const DiscoveryConfig& c = parts_.config.discovery;
+    if (c.backend == "etcd") return etcd_discovery({c.etcd_endpoints, c.etcd_user, c.etcd_password, c.etcd_ca, c.etcd_cert, c.etcd_key});
     FileDiscoveryOptions file;
-    file.root = parts_.config.discovery.file_root;
+    file.root = c.file_root;
     if (file.root.empty()) file.root = (std::filesystem::temp_directory_path() / "dynamo_store_kv").string();
     return file_discovery(std::move(file));
 }
 
 void DynamoSite::start() {
-    for (auto& state : parts_.cores) state->core.post([s = state.get()] { s->dynamo->home.start(); });
+    for (auto& state : parts_.cores) state->core.post([s = state.get()] { s->dynamo->start(); });
     parts_.ctl.post([this] {
-        ctl_->home.start();
+        ctl_->start();
         tasks_.spawn(run());
     });
 }
@@ -140,7 +153,7 @@ std::string DynamoSite::why_not(const FoundWorker& w) const {
     if (card.input != ModelCard::tokens) return "workers that take no tokens are not supported yet";
     if (card.worker_type != WorkerType::aggregated) return std::string("workers of type ") + weir::name(card.worker_type) + " are not supported yet";
     if (!(card.types & (model_type::chat | model_type::completions))) return "models for anything but chat and completions are not supported yet";
-    if (w.instance.plane != DynamoInstance::tcp) return "the NATS request plane is not supported yet";
+    if (w.instance.plane == DynamoInstance::nats && !ctl_->nats) return "it listens on NATS, which is not in use: --request-plane nats, or NATS_SERVER";
     return {};
 }
 
@@ -199,7 +212,7 @@ Result<WorkerSpec> DynamoSite::spec_of(const Worker& worker) const {
         for (auto& alias : c.aliases) serves(alias);
         if (!c.lora.empty()) spec.loras.push_back(c.lora);
         const DynamoInstance& at = card.found.instance;
-        TRY(peer->to.address, read_plane_address(at.address));
+        TRY(peer->to.address, plane_address(at));
         peer->to.codec = at.codec;
         peer->to.instance_id = spec.instance_id = at.id;
         spec.cpu = at.device == "cpu";

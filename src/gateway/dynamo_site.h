@@ -43,7 +43,7 @@ private:
     struct Worker { std::map<std::string, Card> cards; std::string url; WorkerSlot slot = Registry::no_slot; };
     explicit DynamoSite(Parts parts);
     Result<void> open_planes();
-    std::unique_ptr<Discovery> make_discovery() const;
+    Result<std::unique_ptr<Discovery>> make_discovery() const;
     Task<void> run();
     // RecordSink
     void put(const Record&) override;

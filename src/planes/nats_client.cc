@@ -99,7 +99,8 @@ NatsClient::NatsClient(Core& core, Resolver& resolver, std::shared_ptr<const Nat
 
 NatsClient::~NatsClient() {
     Core::Enter enter(core_);
-    ASSERT(requests_.empty() && subscriptions_.empty());
+    ASSERT(subscriptions_.empty());
+    for (auto& [id, r] : requests_) r->state = Request::broken;   // whoever still waits is let go, and never resumed
     socket_ = nullptr;
     tasks_.cancel();
 }

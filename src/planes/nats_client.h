@@ -48,7 +48,7 @@ public:
 class NatsClient {
 public:
     NatsClient(Core& core, Resolver& resolver, std::shared_ptr<const NatsSetup> setup, NatsTimes times = {});
-    ~NatsClient();                     // on the core, when requests and subscriptions have ended
+    ~NatsClient();                     // on the core, when subscriptions have ended; who waits for an answer is never resumed
     void start();                      // on the core: connects, and again whenever the connection is lost
     bool connected() const { return up_; }
     const std::string& trouble() const { return trouble_; }   // what was wrong last, empty while connected

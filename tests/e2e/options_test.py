@@ -85,7 +85,7 @@ class Options(e2e.Case):
         for flags, env in ((["--discovery-backend", "mem"], {}), (["--store-kv", "mem"], {}), ([], {"DYN_DISCOVERY_BACKEND": "mem"})):
             with weir_process.Weir("frontend", "--http-host", "127.0.0.1", "--http-port", "0", *flags, env=env) as weir:
                 self.assertEqual(request(weir.http, "GET", "/live").status, 200)
-        for flags, env in (([], {}), (["--discovery-backend", "etcd"], {}), ([], {"DYN_DISCOVERY_BACKEND": "file"})):
+        for flags, env in ((["--discovery-backend", "kubernetes"], {}), ([], {"DYN_DISCOVERY_BACKEND": "kubernetes"})):
             code, out, err = weir_process.run("frontend", "--http-port", "0", *flags, env=env)
             self.assertEqual((code, out), (2, ""))
             self.assertIn("not supported yet: discovery backend", err)

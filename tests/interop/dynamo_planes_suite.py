@@ -10,6 +10,7 @@ import tempfile
 import time
 
 import certificates
+import dynamo_front_suite as front
 import dynamo_suite
 import provide
 import toy_model
@@ -130,6 +131,32 @@ def under_tls(case):
         case.check("a worker of another CA is not trusted", answer["error"] == "connect_failed", answer)
 
 
+def through_weir(case):
+    """`weir frontend` itself, told as Dynamo's is: by flags and by its variables."""
+    front.write_model(case.folder / "model")
+    where = {"ETCD_ENDPOINTS": case.etcd.url, "NATS_SERVER": case.nats.url}
+    told = ((["--discovery-backend", "etcd", "--request-plane", case.requests, "--event-plane", case.events], where),
+            ([], {**where, "DYN_REQUEST_PLANE": case.requests, "DYN_EVENT_PLANE": case.events}))   # etcd is the default
+    with case.worker("tiny") as worker:
+        for flags, variables in told:
+            with weir_process.gateway("frontend", "--router-mode", "kv", *flags, env=variables) as weir:
+                front.serves(weir.http, "tiny")
+                answers = [front.ask(weir.http, front.CHAT, front.chat("the same words " * 20)) for _ in range(3)]
+                usage = [a.json().get("usage", {}) for a in answers]
+                case.check(f"chats are answered ({' '.join(flags) or 'variables'})",
+                           all(a.status == 200 and u.get("completion_tokens") == 6 for a, u in zip(answers, usage)), [a.text[:300] for a in answers])
+                for server in (case.etcd, case.nats):
+                    server.end()
+                    server.start()
+                again = lambda: front.ask(weir.http, front.CHAT, front.chat()).status == 200
+                case.check("and again when etcd and NATS were away", weir_process.wait_until(again, 30, "an answer"))
+        with weir_process.gateway("frontend", env=where) as weir:
+            front.serves(weir.http, "tiny")
+            worker.end(signal.SIGTERM)
+            weir_process.wait_until(lambda: front.lists(weir.http), 30, "the model is gone with its worker")
+            case.check("a worker that leaves takes its model along", True)
+
+
 def workers_come_and_go(case):
     with case.worker("many", "--num-workers", "3") as three, case.worker("many") as fourth:
         found = case.probe("many", "workers", 4)[-1]
@@ -194,7 +221,7 @@ def suite(setup, dialect, tls):
         raise Unavailable(f"no {PROBE}: ninja dynamo_probe")
     passed, failed, said = 0, 0, []
     for requests, events in (("tcp", "zmq"), ("tcp", "nats"), ("nats", "nats")):
-        parts = (asked_and_heard, brokers, under_tls) if events == "zmq" else (asked_and_heard, workers_come_and_go, servers_restart)
+        parts = (asked_and_heard, brokers, under_tls) if events == "zmq" else (asked_and_heard, through_weir, workers_come_and_go, servers_restart)
         for part in parts:
             with tempfile.TemporaryDirectory(prefix="weir-planes-") as folder, contextlib.ExitStack() as stack:
                 case = Planes(pathlib.Path(folder), requests, events)

@@ -8,7 +8,7 @@ constexpr Row start_row(Str key, Str def, Str help, Str flags) {
     return later(key, integer(0, 86'400), def, "waiting for workers at start-up", help).la(flags);
 }
 constexpr Row rows[] = {
-    Row{.key = "discovery.backend", .field = WEIR_FIELD(discovery.backend), .check = choice("mem file | etcd kubernetes"), .def = "mem",
+    Row{.key = "discovery.backend", .field = WEIR_FIELD(discovery.backend), .check = choice("mem file etcd | kubernetes"), .def = "mem",
         .help = "Where workers are found: mem knows only --worker-urls and --demo-engines; file: a folder Dynamo's workers share.",
         .feature = "discovery backend", .stand_in = "mem"}
         .fe("--discovery-backend ~--store-kv", "DYN_DISCOVERY_BACKEND", "etcd"),
@@ -57,12 +57,13 @@ constexpr Row rows[] = {
     row("discovery.file_root", WEIR_FIELD(discovery.file_root), text(), "",
         "Folder of the file backend; none: dynamo_store_kv in the one for temporary files.")
         .fe("", "DYN_FILE_KV"),
-    dormant("discovery.etcd_endpoints", text(), "ETCD_ENDPOINTS", "Addresses of etcd."),
-    dormant("discovery.etcd_user", text(), "ETCD_AUTH_USERNAME", "User at etcd."),
-    dormant("discovery.etcd_password", secret(), "ETCD_AUTH_PASSWORD", "Password at etcd."),
-    dormant("discovery.etcd_ca", text(), "ETCD_AUTH_CA", "CA of etcd, PEM."),
-    dormant("discovery.etcd_client_cert", text(), "ETCD_AUTH_CLIENT_CERT", "Certificate shown to etcd."),
-    dormant("discovery.etcd_client_key", text(), "ETCD_AUTH_CLIENT_KEY", "Key of that certificate."),
+    row("discovery.etcd_endpoints", WEIR_FIELD(discovery.etcd_endpoints), list(), "http://localhost:2379", "Addresses of etcd, of one cluster.")
+        .fe("", "ETCD_ENDPOINTS"),
+    row("discovery.etcd_user", WEIR_FIELD(discovery.etcd_user), text(), "", "User at etcd.").fe("", "ETCD_AUTH_USERNAME"),
+    row("discovery.etcd_password", WEIR_FIELD(discovery.etcd_password), secret(), "", "Password at etcd.").fe("", "ETCD_AUTH_PASSWORD"),
+    row("discovery.etcd_ca", WEIR_FIELD(discovery.etcd_ca), text(), "", "CA of etcd, PEM; none: the system's.").fe("", "ETCD_AUTH_CA"),
+    row("discovery.etcd_client_cert", WEIR_FIELD(discovery.etcd_cert), text(), "", "Certificate shown to etcd.").fe("", "ETCD_AUTH_CLIENT_CERT"),
+    row("discovery.etcd_client_key", WEIR_FIELD(discovery.etcd_key), text(), "", "Key of that certificate.").fe("", "ETCD_AUTH_CLIENT_KEY"),
     dormant("discovery.kube_mode", text(), "DYN_KUBE_DISCOVERY_MODE", "Whether a pod or a container is a worker.")
         .ep("", "DYN_KUBE_DISCOVERY_MODE"),
     dormant("discovery.pod_name", text(), "POD_NAME", "This pod.").ep("", "POD_NAME"),

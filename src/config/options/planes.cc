@@ -2,12 +2,13 @@
 
 namespace weir::config {
 namespace {
-constexpr Str tcp = "Dynamo's TCP request plane", nats = "NATS", events = "Dynamo's event plane";
+constexpr Str tcp = "Dynamo's TCP request plane", events = "Dynamo's event plane";
 constexpr Row tuning(Str key, Str env, Str def, Str help) { return later(key, integer(), def, tcp, help).fe("", env); }
 constexpr Row pem(Str key, Str flags, Str env, Str feature, Str help) { return later(key, file(), "", feature, help)
         .fe(flags, env); }
 constexpr Row rows[] = {
-    later("planes.request", choice("| tcp nats http"), "tcp", "request plane", "How requests reach Dynamo workers.")
+    Row{.key = "planes.request", .field = WEIR_FIELD(planes.request), .check = choice("tcp nats | http"), .def = "tcp",
+        .help = "How requests reach Dynamo's workers: each says so itself; nats dials NATS for those who listen there.", .feature = "request plane"}
         .fe("--request-plane", "DYN_REQUEST_PLANE"),
     later("planes.response", choice("| tcp quic"), "tcp", "response plane", "How their answers come back.")
         .fe("--response-plane", "DYN_RESPONSE_PLANE"),
@@ -22,19 +23,22 @@ constexpr Row rows[] = {
     pem("planes.tcp_tls_client_key", "--tcp-tls-client-key-path", "DYN_TCP_TLS_CLIENT_KEY_PATH", tcp, "Its private key."),
     pem("planes.tcp_tls_client_ca", "--tcp-tls-client-ca-cert-path", "DYN_TCP_TLS_CLIENT_CA_CERT_PATH", tcp,
           "Workers that connect must show a certificate of this CA."),
-    pem("planes.nats_tls_ca", "--nats-tls-ca-cert-path", "NATS_TLS_CA_CERT_PATH", nats,
-          "CA that the NATS server is checked against."),
-    later("planes.nats_tls_insecure", flag(), "false", nats, "Do not check the NATS server's certificate.")
+    row("planes.nats_tls_ca", WEIR_FIELD(planes.nats_ca), file(), "", "CA that the NATS server is checked against.")
+        .fe("--nats-tls-ca-cert-path", "NATS_TLS_CA_CERT_PATH"),
+    row("planes.nats_tls_insecure", WEIR_FIELD(planes.nats_insecure), flag(), "false", "Do not check the NATS server's certificate.")
         .fe("--nats-tls-insecure", "NATS_TLS_INSECURE"),
-    pem("planes.nats_tls_client_cert", "--nats-tls-client-cert-path", "NATS_TLS_CLIENT_CERT_PATH", nats,
-          "Certificate shown to NATS."),
-    pem("planes.nats_tls_client_key", "--nats-tls-client-key-path", "NATS_TLS_CLIENT_KEY_PATH", nats, "Its private key."),
-    dormant("planes.nats_server", text(), "NATS_SERVER", "Address of NATS."),
-    dormant("planes.nats_user", text(), "NATS_AUTH_USERNAME", "User at NATS."),
-    dormant("planes.nats_password", secret(), "NATS_AUTH_PASSWORD", "Password at NATS."),
-    dormant("planes.nats_token", secret(), "NATS_AUTH_TOKEN", "Token for NATS."),
-    dormant("planes.nats_nkey", secret(), "NATS_AUTH_NKEY", "Key pair for NATS."),
-    dormant("planes.nats_credentials", file(), "NATS_AUTH_CREDENTIALS_FILE", "Credentials file for NATS."),
+    row("planes.nats_tls_client_cert", WEIR_FIELD(planes.nats_cert), file(), "", "Certificate shown to NATS.")
+        .fe("--nats-tls-client-cert-path", "NATS_TLS_CLIENT_CERT_PATH"),
+    row("planes.nats_tls_client_key", WEIR_FIELD(planes.nats_key), file(), "", "Its private key.")
+        .fe("--nats-tls-client-key-path", "NATS_TLS_CLIENT_KEY_PATH"),
+    row("planes.nats_server", WEIR_FIELD(planes.nats_servers), list(), "", "Addresses of NATS, of one cluster; none: nats://localhost:4222.")
+        .fe("", "NATS_SERVER"),
+    row("planes.nats_user", WEIR_FIELD(planes.nats_user), text(), "", "User at NATS.").fe("", "NATS_AUTH_USERNAME"),
+    row("planes.nats_password", WEIR_FIELD(planes.nats_password), secret(), "", "Password at NATS.").fe("", "NATS_AUTH_PASSWORD"),
+    row("planes.nats_token", WEIR_FIELD(planes.nats_token), secret(), "", "Token for NATS.").fe("", "NATS_AUTH_TOKEN"),
+    row("planes.nats_nkey", WEIR_FIELD(planes.nats_nkey), secret(), "", "Seed of a user's key for NATS.").fe("", "NATS_AUTH_NKEY"),
+    row("planes.nats_credentials", WEIR_FIELD(planes.nats_credentials), file(), "", "Credentials file for NATS.")
+        .fe("", "NATS_AUTH_CREDENTIALS_FILE"),
     later("planes.rpc_host", text(), "", tcp, "Address advertised for requests.").fe("", "DYN_TCP_RPC_HOST"),
     later("planes.rpc_port", port(), "", tcp, "Port for requests.").fe("", "DYN_TCP_RPC_PORT"),
     row("planes.response_host", WEIR_FIELD(planes.response_host), text(), "", "Address advertised to workers for their answers.")
