@@ -47,15 +47,19 @@ struct DynamoCore {
     CallHome home;
 };
 
-// What is served under that name by the first of the workers that do; null: no Dynamo worker does.
-inline const DynamoPeer::Serves* dynamo_model(const FleetView& fleet, Str name) {
+// The first of the workers that serve the name; null: nobody does.
+inline const WorkerView* first_serving(const FleetView& fleet, Str name) {
     const std::vector<uint64_t>* serving = fleet.serving(name);
-    for (size_t i = 0; serving && i < fleet.ranks().size(); i++) {
-        if (!((*serving)[i / 64] >> (i % 64) & 1)) continue;
-        const auto& peer = fleet.entry(fleet.ranks()[i].worker->slot)->spec.dynamo;
-        return peer ? peer->of(name) : nullptr;
-    }
+    for (size_t i = 0; serving && i < fleet.ranks().size(); i++)
+        if ((*serving)[i / 64] >> (i % 64) & 1) return fleet.ranks()[i].worker;
     return nullptr;
+}
+
+// What that one serves under it; null: it is no Dynamo worker.
+inline const DynamoPeer::Serves* dynamo_model(const FleetView& fleet, Str name) {
+    const WorkerView* first = first_serving(fleet, name);
+    const DynamoPeer* peer = first ? fleet.entry(first->slot)->spec.dynamo.get() : nullptr;
+    return peer ? peer->of(name) : nullptr;
 }
 
 }  // namespace weir

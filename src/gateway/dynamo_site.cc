@@ -14,6 +14,8 @@ constexpr uint64_t retry_first_ms = 500, retry_max_ms = 30'000;   // of loading 
 // Beside the hub's folder, where Dynamo has it too: ~/.cache/dynamo/mdc.
 std::string card_cache(const Config& c) { return (std::filesystem::path(c.hub.home).parent_path() / "dynamo" / "mdc").string(); }
 
+bool same_serves(const DynamoPeer::Serves& a, const DynamoPeer::Serves& b) { return a.name == b.name && a.card == b.card && a.model == b.model; }
+
 RequestPlaneLimits plane_limits(const PlanesConfig& c) {
     RequestPlaneLimits l;
     l.connect_ms = c.connect_s * 1'000;
@@ -259,7 +261,7 @@ void DynamoSite::settle(Worker& worker) {
         const WorkerSpec& known = *parts_.registry.spec(worker.slot);
         auto before = std::exchange(same.dynamo, known.dynamo);
         if (same == known && before->to.address.host == known.dynamo->to.address.host && before->to.address.port == known.dynamo->to.address.port &&
-            before->to.address.path == known.dynamo->to.address.path && before->serves.size() == known.dynamo->serves.size())
+            before->to.address.path == known.dynamo->to.address.path && std::ranges::equal(before->serves, known.dynamo->serves, same_serves))
             return;
         same.dynamo = std::move(before);
         ok = parts_.registry.change(worker.slot, std::move(same));
@@ -342,7 +344,7 @@ void DynamoSite::name_models() {
         for (auto& [key, card] : worker.cards)
             if (worker.slot != Registry::no_slot && card.text->model) served.emplace(card.found.model, &card);
     for (auto& [name, card] : served)
-        if (named_.insert(name).second) parts_.tokenizers.adopt(name, card->found.card->source, card->text->model);
+        if (!named_.contains(name) && parts_.tokenizers.adopt(name, card->found.card->source, card->text->model)) named_.insert(name);
     std::erase_if(named_, [&](const std::string& name) {
         if (served.contains(name)) return false;
         (void)parts_.tokenizers.remove(name);

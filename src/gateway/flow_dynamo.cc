@@ -88,7 +88,7 @@ Task<Result<void>> Flow::start_tokens(HttpExchange& http, RequestScope& scope, C
         co_return Failure(Code::bad_field, "Validation: The prompt has " + std::to_string(ids.size()) + " tokens, the model's context is " +
                                                std::to_string(served->context), "messages");
     route::Routing* routing = &routing_of(here, call.model);
-    if (const WorkerView* worker = out.fleet->ranks().empty() ? nullptr : out.fleet->ranks()[0].worker; worker && routings_) {
+    if (const WorkerView* worker = first_serving(*out.fleet, call.model); worker && routings_) {
         ask.block = routings_->block_of(*worker);
         if (route::needs_of(*routing) & block_needs)
             ask.hashes = kv::hash_blocks(ids, {ask.block, kv::hash_seed(ask.hints.lora, ask.hints.cache_salt)});
@@ -164,7 +164,7 @@ Task<Result<void>> Flow::send_tokens(HttpExchange& http, RequestScope& scope, Co
         times.idle_ms = options_.idle_ms;
         times.end = out.deadline;
         const dispatch::DynamoPlanes planes{here.dynamo->plane, here.dynamo->home};
-        scope.sent(0);
+        if (attempt == 1) scope.sent(0);
         auto stream = co_await dispatch::send_dynamo(planes, peer->to, request, times);
         if (stream) {
             out.worker = &worker;

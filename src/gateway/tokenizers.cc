@@ -88,7 +88,7 @@ Result<void> Tokenizers::load_now(std::string name, prepare::ModelSource source)
     return Nothing{};
 }
 
-void Tokenizers::adopt(std::string name, std::string source, prepare::ModelRef model) {
+bool Tokenizers::adopt(std::string name, std::string source, prepare::ModelRef model) {
     Entry entry;
     entry.id = new_uuid();
     entry.name = std::move(name);
@@ -96,10 +96,11 @@ void Tokenizers::adopt(std::string name, std::string source, prepare::ModelRef m
     std::string id = entry.id;
     {
         std::lock_guard lock(mutex_);
-        if (entries_.size() >= limits::tokenizers_max || std::ranges::find(entries_, entry.name, &Entry::name) != entries_.end()) return;
+        if (entries_.size() >= limits::tokenizers_max || std::ranges::find(entries_, entry.name, &Entry::name) != entries_.end()) return false;
         entries_.push_back(std::move(entry));
     }
     settle(id, std::move(model));
+    return true;
 }
 
 void Tokenizers::load(const std::string& id) {

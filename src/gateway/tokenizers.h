@@ -33,7 +33,7 @@ public:
     Result<Added> add(std::string name, prepare::ModelSource source, bool fallback = false);
     Result<void> load_now(std::string name, prepare::ModelSource source);   // start-up: loaded when it returns, serves as fallback
     Result<prepare::ModelRef> load_here(const prepare::ModelSource& source) { return fetch(source); }   // blocks; nothing is kept
-    void adopt(std::string name, std::string source, prepare::ModelRef model);   // one that was loaded elsewhere; nothing if the name is taken
+    bool adopt(std::string name, std::string source, prepare::ModelRef model);   // one that was loaded elsewhere; false: the name is taken
     prepare::ModelRef find(std::string_view model) const;                   // by name, else the fallback; null: none
     bool any() const;
     std::vector<Entry> list() const;             // in the order added
