@@ -143,18 +143,6 @@ policy_classes:
         self.assertEqual(waits().status, 200)
         wait_until(lambda: count("queue_pending_isl_tokens", policy_class="chats") == 0, 10 * SLOW, "nobody waits")
 
-    def test_last_come_first(self):
-        weir, (worker,) = self.full("--router-queue-policy", "lcfs")
-        answers = []
-        for n, text in enumerate(("first ", "second ", "third ")):
-            answers.append(self.send(weir, text * 60))
-            self.waiting(weir, n + 1)
-        self.go["slow"].set()
-        for answer in answers:
-            self.assertEqual(answer().status, 200)
-        order = [next(w for w in ("slow", "first", "second", "third") if w in r.body.decode()) for r in worker.requests]
-        self.assertEqual(order, ["slow", "third", "second", "first"])
-
     def test_without_a_threshold_nobody_waits(self):
         weir, (worker,) = self.full(threshold="None")
         self.assertEqual(self.send(weir, "hi")().status, 200)
