@@ -4,6 +4,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
 import e2e  # noqa: E402
+import weir_process  # noqa: E402
 from e2e import CHAT, chat, request, wait_until  # noqa: E402
 
 
@@ -40,10 +41,10 @@ class Demo(e2e.Case):
         weir.signal()
         self.assertEqual(weir.wait(), 0)
 
-    def test_without_workers_it_says_what_is_missing(self):
-        code, _, err = e2e.run("frontend", "--http-port", "0")
-        self.assertEqual(code, 2)
-        self.assertIn("discovery", err)
+    def test_without_workers_it_says_where_it_looks(self):
+        weir = self.keep(e2e.gateway("frontend", env={"ETCD_ENDPOINTS": f"http://127.0.0.1:{weir_process.closed_port()}"}))
+        wait_until(lambda: "etcd is lost" in weir.log(), 10, "etcd named in the log")
+        self.assertEqual(request(weir.http, "POST", CHAT, chat("any")).status, 404)
 
 
 if __name__ == "__main__":

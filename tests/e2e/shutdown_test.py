@@ -109,7 +109,7 @@ class Shutdown(e2e.Case):
 
     def test_bad_starts_end_with_two_and_say_why(self):
         for arguments, word in ((["launch", "--no-such-flag"], "--no-such-flag"), (["launch", "--port", "x"], "port"),
-                                (["launch", "--port", "99999999"], "port"), (["frontend", "--http-port", "0"], "discovery"),
+                                (["launch", "--port", "99999999"], "port"), (["frontend", "--discovery-backend", "kubernetes"], "kubernetes"),
                                 (["nonsense"], "nonsense"), (["launch", "--policy", "psychic"], "policy")):
             with self.subTest(" ".join(arguments)):
                 code, out, err = weir_process.run(*arguments)
