@@ -60,7 +60,7 @@ void ModelQueue::collect(Metrics& m) {
     for (uint32_t i = 0; i < classes.size(); i++) {
         auto& count = gate_.count(i);
         const auto read = [](const std::atomic<uint64_t>& n) { return static_cast<double>(n.load(std::memory_order_relaxed)); };
-        m.set(Metric::router_queue_requests, {model_, classes[i].name, "decode"}, read(count.requests));
+        m.set(Metric::router_queue_requests, {model_, classes[i].name, "decode"}, read(count.queued));
         m.set(Metric::router_queue_tokens, {model_, classes[i].name, "decode"}, read(count.prompt_tokens));
         m.set(Metric::router_queue_cached, {model_, classes[i].name, "decode"}, read(count.cached_tokens));
         m.set(Metric::router_received, {model_, classes[i].name, "decode"}, read(count.received));

@@ -9,6 +9,8 @@ struct QueueGate::Ticket {
     Waiting waiting;
     Core* core = nullptr;
     std::atomic<bool> gone{false};               // nobody waits for the answer any more
+    enum Place : uint8_t { asked, queued, left };
+    std::atomic<Place> place{asked};             // of Count::queued: whoever comes second undoes it
     bool answered = false;
     bool turn = false;                           // came with the answer, and was not taken yet
     Result<void> how;
@@ -46,6 +48,7 @@ struct QueueGate::Leave {
         count.requests.fetch_sub(1, std::memory_order_relaxed);
         count.prompt_tokens.fetch_sub(prompt, std::memory_order_relaxed);
         count.cached_tokens.fetch_sub(cached, std::memory_order_relaxed);
+        if (ticket->place.exchange(Ticket::left) == Ticket::queued) count.queued.fetch_sub(1, std::memory_order_relaxed);
         if (ticket->turn) gate.settled();
         if (ticket->answered) return;
         ticket->gone.store(true, std::memory_order_release);       // enough if the message is not taken
@@ -82,6 +85,10 @@ void QueueGate::join(const TicketRef& ticket) {
         return answer(ticket, rejected->failure(), false);
     }
     tickets_.emplace(&ticket->waiting, ticket);
+    std::atomic<uint64_t>& queued = counts_[ticket->waiting.cls].queued;
+    queued.fetch_add(1, std::memory_order_relaxed);
+    Ticket::Place was = Ticket::asked;
+    if (!ticket->place.compare_exchange_strong(was, Ticket::queued)) queued.fetch_sub(1, std::memory_order_relaxed);
     arm();
     pump();
 }

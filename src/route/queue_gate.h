@@ -56,7 +56,8 @@ public:
     size_t waiting() const { return waiting_.load(std::memory_order_relaxed); }
     struct Count {                               // of a class. Any thread; `received` and `rejected` only grow
         std::atomic<uint64_t> received{0};       // the caller counts
-        std::atomic<uint64_t> requests{0}, prompt_tokens{0}, cached_tokens{0};
+        std::atomic<uint64_t> requests{0}, prompt_tokens{0}, cached_tokens{0};   // from the moment they ask
+        std::atomic<uint64_t> queued{0};         // requests that have their place in the order
         std::array<std::atomic<uint64_t>, QueueRejection::kinds> rejected{};
     };
     Count& count(uint32_t cls) { return counts_[cls]; }
