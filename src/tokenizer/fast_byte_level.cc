@@ -118,7 +118,11 @@ bool TableEncoder::fill_bytes(const TokenizerSpec& spec, const Vocab& vocab, std
         raw[id] = std::move(bytes);
     }
     spell_hidden(spec, raw);
-    return symbols.size() == 256 || !bpe_.has_unk();    // a byte without a token is lost, or would be the unknown one
+    if (symbols.size() != 256 && bpe_.has_unk()) return false;    // a byte without a token would be the unknown one
+    // It is lost else, and its neighbours may merge: no cut would be safe. Some bytes no text has.
+    for (int b = 0; b < 256; b++)
+        if (byte_ids_[static_cast<size_t>(b)] == Vocab::none && b != 0xC0 && b != 0xC1 && b < 0xF5) return false;
+    return true;
 }
 
 // Every character must be a token or spelled by byte tokens, which never merge; then no piece depends on its neighbours but through merges.

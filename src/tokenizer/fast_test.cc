@@ -103,6 +103,24 @@ TEST(Fast, ByteLevelEqualsPlainBpe) {
     }
 }
 
+// A byte without a token is lost, and its neighbours may merge: nothing could be cut. Bytes that no text has may lack one.
+TEST(Fast, WithoutATokenForEachByteOfTextItIsPlainBpe) {
+    for (const int missing : {0xF1, 0xE4, 0x80, int{'q'}, 0xC0, 0xFF}) {
+        Made m;
+        m.spec.pre_tokenizer.emplace();
+        m.spec.pre_tokenizer->kind = PreTokenizerSpec::Kind::byte_level;
+        m.spec.pre_tokenizer->add_prefix_space = false;
+        for (int b = 0; b < 256; b++)
+            if (b != missing) m.spec.model.vocab.push_back(byte_level_chars(std::string(1, static_cast<char>(b))));
+        std::mt19937_64 random(1);
+        fill_model(m.spec.model, random, 20, {"a", "b"});
+        m.vocab.build(m.spec.model, {});
+        m.bpe = Bpe::build(m.spec.model, m.vocab);
+        ASSERT_TRUE(m.bpe);
+        EXPECT_EQ(recognise_fast(m.spec, m.vocab, *m.bpe) != nullptr, missing == 0xC0 || missing == 0xFF) << missing;
+    }
+}
+
 TEST(Fast, SentencePieceEqualsPlainBpe) {
     const std::vector<std::string> alphabet = {"a", "b", "c", "a", " ", " ", "中", "文", "é", "か", "😀", "\n", "\xe2\x96\x81"};
     const std::vector<std::string> favourites = {"a", "b", "c", "中", "文", "é", std::string(mark)};

@@ -22,6 +22,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 PACKAGES = "transformers==5.23.0 jinja2==3.1.6"
 NOW = datetime.datetime(2026, 7, 26, 12, 34, 56)
 REFUSED = re.compile(r"integers beyond 64 bits|not supported|a render may use|complex numbers|writes more than|nests too deep|takes more than|too far")
+TEMPLATES_MAX = 64                           # that one file may have
 
 
 class Frozen(datetime.datetime):
@@ -94,14 +95,22 @@ def main():
             continue
         lines.append(line_for(sources[source or " "], messages, parameters))
         wants.append((source, wanted(reference, source or " ", messages, parameters), lines[-1]))
-    with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
-        json.dump({"chat_template": [{"name": name, "template": source} for source, name in sources.items()]}, file)
-        file.flush()
-        done = subprocess.run([weir, "template", "--chat-template", file.name, "--jsonl"], input="\n".join(lines) + "\n", capture_output=True, text=True, timeout=600)
-    answers = [json.loads(line) for line in done.stdout.split("\n")[:-1]]
-    if done.returncode or len(answers) != len(lines):
-        print(f"FAILED: exit {done.returncode}, {len(answers)} answers for {len(lines)} lines: {done.stderr[:500]}")
-        return 1
+    named = list(sources.items())
+    answers = {}
+    for first in range(0, len(named), TEMPLATES_MAX):
+        part = dict(named[first:first + TEMPLATES_MAX])
+        asked = [i for i, (source, _, _) in enumerate(wants) if (source or " ") in part]
+        with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
+            json.dump({"chat_template": [{"name": name, "template": source} for source, name in part.items()]}, file)
+            file.flush()
+            done = subprocess.run([weir, "template", "--chat-template", file.name, "--jsonl"], input="".join(lines[i] + "\n" for i in asked),
+                                  capture_output=True, text=True, timeout=600)
+        got = [json.loads(line) for line in done.stdout.split("\n")[:-1]]
+        if done.returncode or len(got) != len(asked):
+            print(f"FAILED: exit {done.returncode}, {len(got)} answers for {len(asked)} lines: {done.stderr[:500]}")
+            return 1
+        answers.update(zip(asked, got))
+    answers = [answers[i] for i in range(len(lines))]
     counts = collections.Counter()
     for (source, want, line), got in zip(wants, answers):
         result = verdict(want, got)
