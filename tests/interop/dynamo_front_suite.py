@@ -294,7 +294,7 @@ def suite(setup, dialect, tls):
     passed, failed, said = 0, 0, []
     for part in (side_by_side, overlap, options, codecs_and_ranks, workers_die):
         started = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix="weir-dynamo-") as folder:
+        with tempfile.TemporaryDirectory(prefix="weir-dynamo-", ignore_cleanup_errors=True) as folder:
             case = Case(pathlib.Path(folder))
             write_model(case.folder / "model")
             try:

@@ -223,7 +223,7 @@ def suite(setup, dialect, tls):
     for requests, events in (("tcp", "zmq"), ("tcp", "nats"), ("nats", "nats")):
         parts = (asked_and_heard, brokers, under_tls) if events == "zmq" else (asked_and_heard, through_weir, workers_come_and_go, servers_restart)
         for part in parts:
-            with tempfile.TemporaryDirectory(prefix="weir-planes-") as folder, contextlib.ExitStack() as stack:
+            with tempfile.TemporaryDirectory(prefix="weir-planes-", ignore_cleanup_errors=True) as folder, contextlib.ExitStack() as stack:
                 case = Planes(pathlib.Path(folder), requests, events)
                 toy_model.write(case.folder / "model")
                 try:

@@ -172,7 +172,7 @@ def suite(setup, dialect, tls):
         raise Unavailable(f"no {PROBE}: ninja dynamo_probe")
     passed, failed, said = 0, 0, []
     for part in (one_worker, workers_come_and_go, a_worker_dies, roles, files_of_workers):
-        with tempfile.TemporaryDirectory(prefix="weir-dynamo-") as folder:
+        with tempfile.TemporaryDirectory(prefix="weir-dynamo-", ignore_cleanup_errors=True) as folder:
             case = Case(pathlib.Path(folder))
             toy_model.write(case.folder / "model")
             try:

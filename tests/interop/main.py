@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "support"), str(HERE)]
@@ -208,6 +209,8 @@ def main(words):
                     continue
                 except AssertionError as why:
                     counts, text = (0, 1, 0), str(why)
+                except Exception:                           # a suite that breaks must not hide the others
+                    counts, text = (0, 1, 0), traceback.format_exc()
                 total = [a + b for a, b in zip(total, counts)]
                 if counts[1] or words:
                     print(text)

@@ -26,7 +26,7 @@ class Deployment:
 
     def __init__(self, stack):
         self.stack = stack
-        self.folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="weir-interop-")))
+        self.folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="weir-interop-", ignore_cleanup_errors=True)))
         self.model = toy_model.write(self.folder / "model")
         self.env = {"DYN_FILE_KV": str(self.folder / "kv")}
         self.port, self.process, self.log = 0, None, self.folder / "frontend.log"
