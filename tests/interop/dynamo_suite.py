@@ -111,14 +111,14 @@ def workers_come_and_go(case):
 
 
 def a_worker_dies(case):
-    with Worker(case.folder, "dies") as worker:
-        case.probe("dies", "workers", 1)
-        for how, what, error in ((signal.SIGSTOP, "a frozen worker is left after the silence allowed", "lost_mid_stream"),
-                                 (signal.SIGKILL, "a killed worker's stream is lost, and says so", "lost_mid_stream")):
-            seen = worker.log.read_text(errors="replace").count("request received")
-            asking = subprocess.Popen([str(PROBE), str(case.folder / "kv"), "dies", "ask", "1", "40", "50000", "msgpack", "2000"], stdin=subprocess.DEVNULL,
+    for how, what, error in ((signal.SIGSTOP, "a frozen worker is left after the silence allowed", "lost_mid_stream"),
+                             (signal.SIGKILL, "a killed worker's stream is lost, and says so", "lost_mid_stream")):
+        name = f"dies-{how.name.lower()}"        # a worker each: one that was frozen for long has lost its records
+        with Worker(case.folder, name) as worker:
+            case.probe(name, "workers", 1)
+            asking = subprocess.Popen([str(PROBE), str(case.folder / "kv"), name, "ask", "1", "40", "50000", "msgpack", "2000"], stdin=subprocess.DEVNULL,
                                       stdout=subprocess.PIPE, text=True)
-            weir_process.wait_until(lambda: worker.log.read_text(errors="replace").count("request received") > seen, 30, "a request at the worker")
+            weir_process.wait_until(lambda: "request received" in worker.log.read_text(errors="replace"), 30, "a request at the worker")
             worker.process.send_signal(how)
             try:
                 answer = json.loads(asking.communicate(timeout=40)[0].splitlines()[0])
