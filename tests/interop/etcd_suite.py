@@ -198,16 +198,21 @@ def tls(case, folder):
             case.check("a server of another CA is not trusted", watch.read()[0].startswith("refused internal"), watch.read())
 
 
-def suite(setup, dialect, uses_tls):
-    provide.etcd()
-    if not PROBE.exists():
-        raise Unavailable(f"no {PROBE}: ninja records_probe")
+def run_parts(parts, server):
+    """Each part with a folder of its own; one that breaks is a failure of that part alone."""
     case = Case()
-    for part in (listed_and_watched, leases, failover, authentication, tls):
-        with tempfile.TemporaryDirectory(prefix="weir-etcd-") as folder:
+    for part in parts:
+        with tempfile.TemporaryDirectory(prefix=f"weir-{server}-") as folder:
             case.said.append(f"{part.__name__}:")
             try:
                 part(case, pathlib.Path(folder))
             except (AssertionError, OSError, ValueError, IndexError, subprocess.SubprocessError) as why:
                 case.check(part.__name__, False, why)
     return (case.passed, case.failed, 0), "\n".join(case.said)
+
+
+def suite(setup, dialect, uses_tls):
+    provide.etcd()
+    if not PROBE.exists():
+        raise Unavailable(f"no {PROBE}: ninja records_probe")
+    return run_parts((listed_and_watched, leases, failover, authentication, tls), "etcd")

@@ -1,14 +1,11 @@
 """A real nats-server (of Debian) between two nats_probes: the gateway's own client. Killed and started again under them."""
 import pathlib
 import signal
-import subprocess
-import tempfile
 
 import certificates
 import etcd_suite
 import provide
 import weir_process
-from etcd_suite import Case
 from provide import Unavailable
 from servers import Nats
 
@@ -111,12 +108,4 @@ def suite(setup, dialect, uses_tls):
     provide.nats_server()
     if not PROBE.exists():
         raise Unavailable(f"no {PROBE}: ninja nats_probe")
-    case = Case()
-    for part in (asked_and_heard, a_slow_reader_is_cut_off_and_comes_back, who_we_are, tls):
-        with tempfile.TemporaryDirectory(prefix="weir-nats-") as folder:
-            case.said.append(f"{part.__name__}:")
-            try:
-                part(case, pathlib.Path(folder))
-            except (AssertionError, OSError, ValueError, IndexError, subprocess.SubprocessError) as why:
-                case.check(part.__name__, False, why)
-    return (case.passed, case.failed, 0), "\n".join(case.said)
+    return etcd_suite.run_parts((asked_and_heard, a_slow_reader_is_cut_off_and_comes_back, who_we_are, tls), "nats")
